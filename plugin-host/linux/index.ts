@@ -1,0 +1,41 @@
+/**
+ * The Linux calls Node lacks, over koffi. A leaf that anyone may import as `#linux`: koffi is loaded and each function
+ * declared at first use. Every failure is a `LinuxError` with `code`, `errno`, `syscall` and often `path`.
+ */
+export { errnoName, isLinuxError, LinuxError } from "./error.ts";
+export {
+  isCloexec,
+  keepDescriptorsFromChildren,
+  receiveDescriptor,
+  sendDescriptor,
+  setCloexec,
+} from "./descriptors.ts";
+export { deviceNumber, makeNode, nodeTypes, syncFileSystem } from "./files.ts";
+export { makeFolderPath } from "./folders.ts";
+export { getResourceLimit, type ResourceLimit, type ResourceName, setResourceLimit } from "./limits.ts";
+export { flock, type FlockOptions, Lock, LockHeldError, unlockFile } from "./locks.ts";
+export { settleAfterStart } from "./memory.ts";
+export { mount, mountFlags, type MountRequest, unmount, unmountFlags } from "./mounts.ts";
+export { notifySystemd, sendDatagram } from "./notify.ts";
+export {
+  type ChildExit,
+  openPid,
+  peekEndedChild,
+  reapChild,
+  setChildSubreaper,
+  signalPidfd,
+} from "./processes.ts";
+export { onceReady } from "./readiness.ts";
+export {
+  boundPath,
+  isListening,
+  peerCredentials,
+  type PeerCredentials,
+  socketpair,
+  type SocketType,
+  unixConnect,
+  unixListen,
+  type UnixListenOptions,
+  unixPathLimitBytes,
+} from "./sockets.ts";
+export { getXattr, listXattrs, removeXattr, setXattr } from "./xattrs.ts";
