@@ -1,0 +1,77 @@
+import { digestProblem } from "#proto/wire/digest.ts";
+import { classedError } from "#proto/wire/errors.ts";
+import type { Database } from "../database/database.ts";
+import type { ContentBackEnd } from "./back-end.ts";
+import { hasBlob } from "./blobs.ts";
+import type { Caller } from "./caller.ts";
+import { leaseKnownBlob, openIngest } from "./ingests.ts";
+
+/** What the first message of a write says. */
+export interface WriteStart {
+  /** Not empty. */
+  readonly ref: string;
+  /** Bytes announced; 0n: unknown. */
+  readonly total: bigint;
+  /** Digest announced; "": unknown. */
+  readonly expected: string;
+}
+
+/** A write that may go on. */
+export interface BegunWrite {
+  /** Name of the ingest in the store. */
+  readonly storeRef: string;
+  /** A blob of another namespace that needs no upload. */
+  readonly shared: SharedBlob | undefined;
+}
+
+export interface SharedBlob {
+  readonly digest: string;
+  /** Bytes. */
+  readonly size: bigint;
+}
+
+/** What content calls work with. */
+export interface ContentParts {
+  readonly database: Database;
+  readonly backEnd: ContentBackEnd;
+  /** Whether a namespace may have what another uploaded; `content_sharing_policy`. */
+  readonly shares: boolean;
+  /** Hears of each step of a commit; tests end the process there. */
+  readonly onStep?: (step: CommitStep) => void;
+}
+
+/** What is on disk: the intent, the blob in the store, the blob's record. */
+export type CommitStep = "intent-stored" | "store-committed" | "recorded";
+
+/**
+ * Opens (or resumes) an ingest for a client (containerd metadata/content.go, Writer): both the relay and the content
+ * package go through here. Throws already-exists when the namespace has the blob, which joins the lease all the same,
+ * and not-found for an unknown lease.
+ */
+export async function beginWrite(parts: ContentParts, caller: Caller, start: WriteStart): Promise<BegunWrite> {
+  const { database } = parts;
+  const { ref, expected } = start;
+  if (hasBlob(database, caller.namespace, expected)) {
+    const known = await database.write((tx) => leaseKnownBlob(tx, caller, expected));
+    if (known) throw classedError("already-exists", `content ${expected}`);
+  }
+  const shared = await findShared(parts, caller, start);
+  const ingest = await database.write((tx) => {
+    if (leaseKnownBlob(tx, caller, expected)) return undefined;
+    return openIngest(tx, caller, ref, shared?.digest ?? "");
+  });
+  if (ingest === undefined) throw classedError("already-exists", `content ${expected}`);
+  return { storeRef: ingest.storeRef, shared };
+}
+
+/** A blob of another size is likely a mistake, which shows at the commit: then the bytes are uploaded. */
+async function findShared(
+  { backEnd, shares }: ContentParts,
+  caller: Caller,
+  { total, expected }: WriteStart,
+): Promise<SharedBlob | undefined> {
+  if (!shares || digestProblem(expected) !== undefined) return undefined;
+  const info = await backEnd.info(expected, caller);
+  if (info === undefined || (total !== 0n && total !== info.size)) return undefined;
+  return { digest: expected, size: info.size };
+}

@@ -1,0 +1,42 @@
+import { implement, type Service } from "bulkhead/plugin";
+import { Blobs } from "#proto/gen/bulkhead/blobs/v1/blobs_pb.ts";
+import { classedError, HostError } from "#proto/wire/errors.ts";
+import { beginWrite, type ContentParts } from "./begin.ts";
+import { callerOf } from "./caller.ts";
+import { commitOf, findCommit, finishCommit, prepareCommit, wasIssued } from "./commits.ts";
+import { settleEarlier } from "./settlement.ts";
+
+/** bulkhead.blobs.v1 for the content package: the relay's own steps of a write, one by one. */
+export function blobsService(parts: ContentParts): Service {
+  const { database } = parts;
+  return implement(Blobs, {
+    async begin({ ref, total, expected }, context) {
+      if (ref === "") throw classedError("invalid-argument", "ref must not be empty");
+      const { storeRef, shared } = await beginWrite(parts, callerOf(context), { ref, total, expected });
+      return { storeRef, shared: shared !== undefined, size: shared?.size ?? 0n };
+    },
+    async prepare({ ref, digest, size, labels }, context) {
+      const { namespace, lease } = callerOf(context);
+      const plan = { namespace, lease, ref, digest, size, labels };
+      await settleEarlier(parts, plan);
+      const { sequence } = await database.write((tx) => prepareCommit(tx, plan));
+      parts.onStep?.("intent-stored");
+      return { intent: sequence };
+    },
+    async commit({ ref, intent: sequence }, context) {
+      const { namespace } = callerOf(context);
+      const known = await database.write((tx) => {
+        const intent = findCommit(tx, namespace, ref);
+        if (intent?.sequence === sequence) {
+          return finishCommit(tx, intent) === "known" ? commitOf(intent).digest : undefined;
+        }
+        // Asked again after an answer that was lost, or settled meanwhile: either way it is done.
+        if (wasIssued(tx, sequence)) return undefined;
+        throw new HostError("not-found", `commit "${ref}": no intent ${sequence} was ever given out`);
+      });
+      parts.onStep?.("recorded");
+      if (known !== undefined) throw classedError("already-exists", `content ${known}`);
+      return {};
+    },
+  });
+}

@@ -1,0 +1,49 @@
+import type { DescMessage } from "@bufbuild/protobuf";
+import {
+  FormatSchema,
+  IngestSchema,
+  IntentSchema,
+  NamespaceTraceSchema,
+  SequenceSchema,
+} from "#proto/gen/bulkhead/metadata/v1/records_pb.ts";
+import { ContainerSchema } from "#proto/gen/containerd/services/containers/v1/containers_pb.ts";
+import { InfoSchema } from "#proto/gen/containerd/services/content/v1/content_pb.ts";
+import { ImageSchema } from "#proto/gen/containerd/services/images/v1/images_pb.ts";
+import { LeaseSchema, ResourceSchema } from "#proto/gen/containerd/services/leases/v1/leases_pb.ts";
+import { NamespaceSchema } from "#proto/gen/containerd/services/namespaces/v1/namespaces_pb.ts";
+
+/** A kind of record. Its name begins every key, so it never changes; the parts of a key stand behind each. */
+export interface Table<D extends DescMessage> {
+  readonly name: string;
+  readonly schema: D;
+}
+
+function table<D extends DescMessage>(name: string, schema: D): Table<D> {
+  return { name, schema };
+}
+
+/** Every kind of record in the database. */
+export const tables = {
+  /** No parts. */
+  format: table("format", FormatSchema),
+  /** Name of the counter. */
+  sequence: table("sequence", SequenceSchema),
+  /** Namespace. */
+  namespace: table("namespace", NamespaceSchema),
+  /** Namespace. */
+  namespaceTrace: table("namespace-trace", NamespaceTraceSchema),
+  /** Namespace, name. */
+  image: table("image", ImageSchema),
+  /** Namespace, id. */
+  container: table("container", ContainerSchema),
+  /** Namespace, id. */
+  lease: table("lease", LeaseSchema),
+  /** Namespace, lease, type, id. */
+  leaseResource: table("lease-resource", ResourceSchema),
+  /** Namespace, digest. */
+  blob: table("blob", InfoSchema),
+  /** Namespace, ref. */
+  ingest: table("ingest", IngestSchema),
+  /** Namespace, ref: an ingest has one commit at a time. */
+  contentIntent: table("content-intent", IntentSchema),
+} as const;

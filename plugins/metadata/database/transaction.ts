@@ -1,0 +1,118 @@
+import { create, toBinary, type DescMessage, type MessageInitShape, type MessageShape } from "@bufbuild/protobuf";
+import { readerOf, recordKey, type ByteStore, type Entry, type RangeOptions, type Reader } from "./reader.ts";
+import { tables, type Table } from "./tables.ts";
+
+/** An event to publish once the transaction is on disk. */
+export interface PendingEvent {
+  readonly namespace: string;
+  readonly topic: string;
+  readonly schema: DescMessage;
+  readonly event: MessageInitShape<DescMessage>;
+}
+
+interface Change {
+  readonly key: Buffer;
+  /** Undefined: removed. */
+  readonly value: Uint8Array | undefined;
+}
+
+/**
+ * One job's changes, kept aside until it has ended well: a job that throws leaves nothing. Reads by key see the
+ * job's own changes; ranges see what was there before it.
+ */
+export class Transaction implements Reader {
+  readonly #below: ByteStore;
+  readonly #reader: Reader;
+  readonly #belowReader: Reader;
+  readonly #changes = new Map<string, Change>();
+  readonly #events: PendingEvent[] = [];
+  #addedBytes = 0;
+
+  constructor(below: ByteStore) {
+    this.#below = below;
+    this.#reader = readerOf({ get: (key) => this.#getBytes(key), range: () => [] });
+    this.#belowReader = readerOf(below);
+  }
+
+  /** What to write, last change of each key. */
+  get written(): Iterable<Change> {
+    return this.#changes.values();
+  }
+
+  /** How many records are put or removed. */
+  get changes(): number {
+    return this.#changes.size;
+  }
+
+  get events(): readonly PendingEvent[] {
+    return this.#events;
+  }
+
+  /** Bytes of the records that were put. */
+  get addedBytes(): number {
+    return this.#addedBytes;
+  }
+
+  get<D extends DescMessage>(table: Table<D>, key: readonly string[]): MessageShape<D> | undefined {
+    return this.#reader.get(table, key);
+  }
+
+  getBytes(table: Table<DescMessage>, key: readonly string[]): Uint8Array | undefined {
+    return this.#reader.getBytes(table, key);
+  }
+
+  has(table: Table<DescMessage>, key: readonly string[]): boolean {
+    return this.#reader.has(table, key);
+  }
+
+  range<D extends DescMessage>(
+    table: Table<D>,
+    prefix: readonly string[],
+    options?: RangeOptions,
+  ): Iterable<Entry<MessageShape<D>>> {
+    return this.#belowReader.range(table, prefix, options);
+  }
+
+  rangeBytes(table: Table<DescMessage>, prefix: readonly string[]): Iterable<Uint8Array> {
+    return this.#belowReader.rangeBytes(table, prefix);
+  }
+
+  /** Writes a record and gives it as a message. */
+  put<D extends DescMessage>(table: Table<D>, key: readonly string[], value: MessageInitShape<D>): MessageShape<D> {
+    const record = create(table.schema, value);
+    const bytes = toBinary(table.schema, record);
+    this.#change(recordKey(table, key), bytes);
+    this.#addedBytes += bytes.length;
+    return record;
+  }
+
+  remove(table: Table<DescMessage>, key: readonly string[]): void {
+    this.#change(recordKey(table, key), undefined);
+  }
+
+  /** Removes every record whose key begins with `prefix`. */
+  removeRange(table: Table<DescMessage>, prefix: readonly string[]): void {
+    for (const { key } of this.range(table, prefix)) this.#change(key, undefined);
+  }
+
+  /** The next value of a counter; no value is given twice, not even after a crash. */
+  next(counter: string): bigint {
+    const last = (this.get(tables.sequence, [counter])?.last ?? 0n) + 1n;
+    this.put(tables.sequence, [counter], { last });
+    return last;
+  }
+
+  /** Publishes an event after the commit, in commit order, before the caller hears of it. */
+  publish<D extends DescMessage>(namespace: string, topic: string, schema: D, event: MessageInitShape<D>): void {
+    this.#events.push({ namespace, topic, schema, event });
+  }
+
+  #getBytes(key: Buffer): Uint8Array | undefined {
+    const change = this.#changes.get(key.toString("latin1"));
+    return change === undefined ? this.#below.get(key) : change.value;
+  }
+
+  #change(key: Buffer, value: Uint8Array | undefined): void {
+    this.#changes.set(key.toString("latin1"), { key, value });
+  }
+}

@@ -1,0 +1,72 @@
+import { fromBinary, type DescMessage, type MessageShape } from "@bufbuild/protobuf";
+import { embedMessages, type EncodedMessage } from "bulkhead/plugin";
+import { HostError, isHostError } from "#proto/wire/errors.ts";
+import { compileFilters, passAll, type Filter, type FilterAdaptor } from "#proto/wire/filters.ts";
+import type { Entry, Reader } from "./database/reader.ts";
+import type { Table } from "./database/tables.ts";
+
+/** Records of one block, and those looked at in one go. */
+const blockLimit = 100;
+
+interface Listing<D extends DescMessage> {
+  readonly table: Table<D>;
+  readonly namespace: string;
+  readonly filter: Filter;
+  readonly adaptor: (value: MessageShape<D>) => FilterAdaptor;
+}
+
+/** Filters of images, containers and leases: containerd adds the class words to the parser's error once more. */
+export function compileObjectFilters(filters: readonly string[]): Filter {
+  try {
+    return compileFilters(filters);
+  } catch (cause) {
+    if (!isHostError(cause, "invalid-argument")) throw cause;
+    throw new HostError("invalid-argument", `${cause.message}: invalid argument`, { cause });
+  }
+}
+
+/**
+ * Records of a namespace that pass the filter, in byte order of their names, as a message that repeats them in its
+ * field 1. Where all pass they are not even read.
+ */
+export function listRecords<D extends DescMessage>(
+  reader: Reader,
+  { table, namespace, filter, adaptor }: Listing<D>,
+): EncodedMessage {
+  if (filter === passAll) return embedMessages(1, [...reader.rangeBytes(table, [namespace])]);
+  const found: Uint8Array[] = [];
+  for (const bytes of reader.rangeBytes(table, [namespace])) {
+    if (filter(adaptor(fromBinary(table.schema, bytes)))) found.push(bytes);
+  }
+  return embedMessages(1, found);
+}
+
+/**
+ * The same in blocks, empty ones left out, for streams: no view of the database is held while a block is sent, so
+ * what changes meanwhile may or may not show.
+ */
+export function* listBlocks<D extends DescMessage>(
+  reader: Reader,
+  { table, namespace, filter, adaptor }: Listing<D>,
+): Iterable<MessageShape<D>[]> {
+  const block: MessageShape<D>[] = [];
+  let after: Entry<unknown> | undefined;
+  for (;;) {
+    const entries = takeEntries(reader.range(table, [namespace], { after }));
+    block.push(...entries.map(({ value }) => value).filter((value) => filter(adaptor(value))));
+    const isLast = entries.length < blockLimit;
+    if (block.length >= blockLimit || (isLast && block.length > 0)) yield block.splice(0, blockLimit);
+    if (isLast && block.length > 0) yield block;
+    if (isLast) return;
+    after = entries.at(-1);
+  }
+}
+
+function takeEntries<T>(range: Iterable<Entry<T>>): Entry<T>[] {
+  const entries: Entry<T>[] = [];
+  for (const entry of range) {
+    entries.push(entry);
+    if (entries.length === blockLimit) break;
+  }
+  return entries;
+}
