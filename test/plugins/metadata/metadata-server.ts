@@ -1,0 +1,124 @@
+import type { DescService } from "@bufbuild/protobuf";
+import { clientOf, connect, serve, type Channel, type Client } from "#rpc";
+import type { LocalStore } from "../../../plugins/content/local-store.ts";
+import { backupService } from "../../../plugins/metadata/backup-service.ts";
+import { containersService } from "../../../plugins/metadata/containers-service.ts";
+import { ContentBackEnd } from "../../../plugins/metadata/content/back-end.ts";
+import type { CommitStep, ContentParts } from "../../../plugins/metadata/content/begin.ts";
+import { blobsService } from "../../../plugins/metadata/content/blobs-service.ts";
+import { contentService } from "../../../plugins/metadata/content/content-service.ts";
+import { Settler } from "../../../plugins/metadata/content/settlement.ts";
+import type { Database } from "../../../plugins/metadata/database/database.ts";
+import { openDatabase } from "../../../plugins/metadata/database/open.ts";
+import type { PendingEvent } from "../../../plugins/metadata/database/transaction.ts";
+import { imagesService } from "../../../plugins/metadata/images-service.ts";
+import { leasesService } from "../../../plugins/metadata/leases-service.ts";
+import { namespacesService } from "../../../plugins/metadata/namespaces-service.ts";
+import { snapshotsService } from "../../../plugins/metadata/snapshots-service.ts";
+import type { Peer, Peers } from "bulkhead/plugin";
+import { startStore } from "./store-server.ts";
+
+export interface MetadataOptions {
+  /** content_sharing_policy; default shared. */
+  readonly shares?: boolean;
+  /** Package of the store; "content" is redirected to. Default: someone else's. */
+  readonly storePackage?: string;
+  readonly maxBytes?: number;
+  /** The store is served by another process on the folder's `content.sock`; `store` is then not there. */
+  readonly storeElsewhere?: boolean;
+  readonly onStep?: (step: CommitStep) => void;
+}
+
+export interface MetadataServer extends AsyncDisposable {
+  readonly database: Database;
+  readonly store: LocalStore;
+  readonly parts: ContentParts;
+  /** Every event so far, in the order of its publication. */
+  readonly events: PendingEvent[];
+  /** To the metadata package's services. */
+  readonly channel: Channel;
+  client<S extends DescService>(service: S): Client<S>;
+  /** What earlier processes left open is settled. */
+  settle(): Promise<void>;
+}
+
+const log = { debug() {}, info() {}, warn() {}, error() {} };
+
+/** Metadata and a content store below `folder`, each on a socket of its own. Owns: both. */
+export async function startMetadata(folder: string, options: MetadataOptions = {}): Promise<MetadataServer> {
+  const owned = new AsyncDisposableStack();
+  const events: PendingEvent[] = [];
+  const publish = (event: PendingEvent): Promise<void> => {
+    events.push(event);
+    return Promise.resolve();
+  };
+  const maxBytes = options.maxBytes ?? 2 ** 30;
+  const database = owned.use(await openDatabase(`${folder}/bolt`, { maxBytes, publish }));
+  const store = options.storeElsewhere === true ? undefined : owned.use(await startStore(folder)).store;
+  const channel = owned.use(connect(`${folder}/metadata.sock`));
+  const storeChannel = owned.use(connect(`${folder}/content.sock`));
+  const parts: ContentParts = {
+    database,
+    backEnd: new ContentBackEnd(peersOf(storeChannel, options.storePackage ?? "acme-store")),
+    shares: options.shares ?? true,
+    ...(options.onStep && { onStep: options.onStep }),
+  };
+  const services = [
+    namespacesService(database),
+    imagesService(database),
+    containersService(database),
+    leasesService(database),
+    snapshotsService(),
+    contentService(parts),
+    blobsService(parts),
+    backupService(database),
+  ];
+  const server = owned.use(serve({ services }));
+  await server.listen(`${folder}/metadata.sock`);
+  return {
+    database,
+    get store() {
+      if (store === undefined) throw new Error("the store is in another process");
+      return store;
+    },
+    parts,
+    events,
+    channel,
+    client: (service) => clientOf(service, channel),
+    async settle() {
+      const settler = new Settler(parts, log);
+      settler.start(peersOf(storeChannel, "acme-store"));
+      await settler.settled;
+      await settler[Symbol.asyncDispose]();
+    },
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+}
+
+function peersOf(channel: Channel, storePackage: string): Peers {
+  const peer: Peer = {
+    type: "io.containerd.content.v1",
+    id: "content",
+    package: storePackage,
+    address: channel.target,
+    serves: [],
+    capabilities: [],
+    exports: {},
+    state: "ready",
+    generation: 1n,
+  };
+  return {
+    list: () => [peer],
+    find: () => [peer],
+    client: (service) => clientOf(service, channel),
+    channel: () => channel,
+    watch: () => {},
+  };
+}
+
+/** Call options of a client in a namespace. */
+export function inNamespace(namespace: string, lease?: string) {
+  return {
+    metadata: { "containerd-namespace": namespace, ...(lease !== undefined && { "containerd-lease": lease }) },
+  };
+}
