@@ -119,7 +119,7 @@ export async function runDaemon(link: HolderLink): Promise<number> {
       controlSocket: join(config.state, "control.sock"),
       epoch,
       startedMs: Date.now(),
-      routes: new Map(Object.entries(routeFacts(config, graph, epoch).routes)),
+      routes: new Map(Object.entries(routeFacts(config, graph, epoch).routes).filter(([route]) => isService(route))),
       introspectionOrder: graph.introspection.map(({ uri }) => uri),
     },
     fleet,
@@ -208,6 +208,10 @@ async function boot(fleet: Fleet, graph: Graph, config: Config, stop: AbortSigna
 /** The socket is a package's identity: it belongs to the package's user alone. */
 function bindHostSocket(link: HolderLink, launch: LaunchHost, manifest: Manifest): Promise<void> {
   return link.bindHostSocket(manifest.name, hostSocketOf(launch, manifest.name), socketOwner(launch, manifest));
+}
+
+function isService(route: string): boolean {
+  return !route.startsWith("/");
 }
 
 function routeFacts(config: Config, graph: Graph, epoch: number): RouteFacts {

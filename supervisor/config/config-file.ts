@@ -208,8 +208,8 @@ function readRoutes(fields: Fields): Map<string, string> {
   const report = (path: KeyPath, message: string): undefined => {
     fields.problems.error(path, message);
   };
-  const routes = fields.map("routes", (value, path, service) => {
-    if (!patterns.service.test(service)) return report(path, `expected ${expectations.service}, got "${service}"`);
+  const routes = fields.map("routes", (value, path, route) => {
+    if (!patterns.route.test(route)) return report(path, `expected ${expectations.route}, got "${route}"`);
     if (typeof value === "string" && patterns.packageName.test(value)) return value;
     return report(path, `expected a package: ${expectations.packageName}`);
   });

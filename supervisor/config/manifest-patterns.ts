@@ -9,6 +9,9 @@ export const patterns = {
   item: /^(\*|[A-Za-z0-9][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+){2,})$/,
   service: /^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*$/,
   method: /^\/[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*\/[A-Za-z_][A-Za-z0-9_]*$/,
+  /** A service, or one method of it. */
+  route:
+    /^([A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*|\/[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*\/[A-Za-z_][A-Za-z0-9_]*)$/,
   platform: /^[a-z0-9]+\/[a-z0-9_]+(\/[a-z0-9]+)?$/,
   /** Below the package's folder: not absolute, no `..`, no empty part. */
   relativePath: /^(?!\.\.(\/|$))[^/\0]+(\/(?!\.\.(\/|$))[^/\0]+)*$/,
@@ -26,6 +29,7 @@ export const expectations = {
   pluginId: "an id of letters, digits, - and _",
   item: 'a plugin type, type.id or "*"',
   service: "a full gRPC service name like acme.v1.Thing",
+  route: "a full gRPC service name like acme.v1.Thing or a method of one like /acme.v1.Thing/Get",
   platform: "a platform like linux/amd64",
   relativePath: "a path below the package's folder",
   proxyName: "a name of letters, digits, -, _ and .",

@@ -2,7 +2,7 @@ import type { Json } from "./config.ts";
 import { Fields } from "./fields.ts";
 import { pluginDefaults } from "./manifest-defaults.ts";
 import { expectations, patterns } from "./manifest-patterns.ts";
-import type { Manifest, MethodPolicy, PluginDeclaration } from "./manifest.ts";
+import { type Manifest, type MethodPolicy, type PluginDeclaration, serviceOfRoute } from "./manifest.ts";
 import type { KeyPath } from "./source.ts";
 
 /** What a file says of a section; undefined: nothing, so the default or the manifest's own value counts. */
@@ -165,12 +165,12 @@ export function readPlugins(fields: Fields): PluginDeclaration[] {
 function readPlugin(fields: Fields): PluginDeclaration | undefined {
   const type = required(fields, "type", patterns.pluginType, expectations.pluginType);
   const id = required(fields, "id", patterns.pluginId, expectations.pluginId);
-  const services = (key: string): string[] | undefined => fields.strings(key, patterns.service, expectations.service);
   const items = (key: string): string[] | undefined => fields.strings(key, patterns.item, expectations.item);
-  const routes = services("routes") ?? [];
+  const routes = fields.strings("routes", patterns.route, expectations.route) ?? [];
+  const serves = fields.strings("serves", patterns.service, expectations.service) ?? [];
   const plugin = {
     ...pluginDefaults(type ?? "", id ?? ""),
-    serves: [...new Set([...(services("serves") ?? []), ...routes])],
+    serves: [...new Set([...serves, ...routes.map(serviceOfRoute)])],
     routes,
     requires: items("requires") ?? [],
     wants: items("wants") ?? [],

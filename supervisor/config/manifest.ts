@@ -48,6 +48,7 @@ export interface PluginDeclaration {
   readonly type: string;
   readonly id: string;
   readonly serves: readonly string[];
+  /** Services, or `/service/method` for one method of a service. */
   readonly routes: readonly string[];
   readonly requires: readonly string[];
   readonly wants: readonly string[];
@@ -84,6 +85,11 @@ export interface ParkingPolicy {
   readonly calls: number;
   readonly bytes: number;
   readonly timeMs: number;
+}
+
+/** The service of a route, which may be one method of it. */
+export function serviceOfRoute(route: string): string {
+  return route.startsWith("/") ? route.slice(1, route.lastIndexOf("/")) : route;
 }
 
 /** `type.id`. */

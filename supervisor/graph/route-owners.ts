@@ -1,5 +1,5 @@
 import type { PluginDeclaration } from "../config/manifest.ts";
-import { uriOf } from "../config/manifest.ts";
+import { serviceOfRoute, uriOf } from "../config/manifest.ts";
 
 /** A package that may route services on the main socket. */
 export interface RouteCandidate {
@@ -14,7 +14,7 @@ export interface RouteCandidate {
 }
 
 export interface RouteOwners {
-  /** Full service name to the package that keeps its route. */
+  /** Full service name, or `/service/method`, to the package that keeps its route. */
   readonly routes: ReadonlyMap<string, string>;
   /** Service to packages that route it, by `bulkhead-plugin` value: package name and type.id. */
   readonly choices: ReadonlyMap<string, ReadonlyMap<string, string>>;
@@ -25,14 +25,15 @@ export interface RouteOwners {
 
 const hostsOwn = /^(grpc\.health|grpc\.reflection|bulkhead\.plugin|bulkhead\.host|bulkhead\.control|plugin)\./;
 
-/** Whether the service is one that the host never routes to a package. */
-export function isHostsOwn(service: string): boolean {
-  return hostsOwn.test(service);
+/** Whether the route is of a service that the host never routes to a package. */
+export function isHostsOwn(route: string): boolean {
+  return hostsOwn.test(serviceOfRoute(route));
 }
 
 /**
  * Who keeps each route: `chosen` by the config, else the built-in and shipped package, else the first by name. Who
- * routes what another keeps fails, unless the config chose (then clients may pick either).
+ * routes what another keeps fails, unless the config chose (then clients may pick either). One method of another's
+ * service is kept like that, too: shipped packages share services among them, others only where the config says so.
  */
 export function assignRoutes(
   builtIn: RouteCandidate,
@@ -44,17 +45,39 @@ export function assignRoutes(
   const routes = new Map(servicesOf(builtIn).map((service) => [service, builtIn.name]));
   const conflicts = new Map<string, string>();
   const ranked = candidates.toSorted(byPrecedence);
-  for (const candidate of ranked.filter(({ failed }) => !failed)) {
-    const services = routable(candidate).filter((service) => (valid.get(service) ?? candidate.name) === candidate.name);
-    const taken = services.find((service) => routes.has(service));
+  const running = ranked.filter(({ failed }) => !failed);
+  for (const candidate of running) {
+    const wanted = routable(candidate).filter((route) => (valid.get(route) ?? candidate.name) === candidate.name);
+    const keeperOf = (route: string) =>
+      routes.get(route) ??
+      (valid.has(route) ? undefined : strangerWith(route, candidate, [builtIn, ...running], valid));
+    const taken = wanted.find((route) => keeperOf(route) !== undefined);
     if (taken !== undefined)
-      conflicts.set(candidate.name, conflictText(taken, routes.get(taken) ?? "", candidate, builtIn));
-    else for (const service of services) routes.set(service, candidate.name);
+      conflicts.set(candidate.name, conflictText(taken, keeperOf(taken) ?? "", candidate, builtIn));
+    else for (const route of wanted) routes.set(route, candidate.name);
   }
+  for (const [route, name] of valid) if (!routes.has(route)) routes.set(route, name);
+  // Callers of what nobody else has must learn why it is down.
   for (const candidate of ranked)
-    for (const service of routable(candidate)) if (!routes.has(service)) routes.set(service, candidate.name);
+    for (const route of routable(candidate))
+      if (!routes.has(route) && !routes.has(serviceOfRoute(route))) routes.set(route, candidate.name);
   const able = candidates.filter(({ name, failed }) => !failed && !conflicts.has(name));
   return { routes, choices: listChoices([builtIn, ...able], routes), conflicts, warnings };
+}
+
+/** Who of `ranked` (the built-in first) routes the service that `route` is a method of, and does not share it. */
+function strangerWith(
+  route: string,
+  candidate: RouteCandidate,
+  ranked: readonly RouteCandidate[],
+  valid: ReadonlyMap<string, string>,
+): string | undefined {
+  const service = serviceOfRoute(route);
+  if (service === route) return undefined;
+  const routing = ranked.filter((each) => servicesOf(each).includes(service));
+  const keeper = routing.find(({ name }) => name === valid.get(service)) ?? routing[0];
+  if (keeper === undefined || keeper.name === candidate.name) return undefined;
+  return keeper.shipped && candidate.shipped && keeper !== ranked[0] ? undefined : keeper.name;
 }
 
 function byPrecedence(a: RouteCandidate, b: RouteCandidate): number {
@@ -86,8 +109,13 @@ function conflictText(service: string, keeper: string, loser: RouteCandidate, bu
   return `${both}. To choose, write "routes: {${service}: ${loser.name}}" (or ${keeper}) into the config`;
 }
 
-function routesIt(candidates: readonly RouteCandidate[], service: string, name: string): boolean {
-  return candidates.some((candidate) => candidate.name === name && routable(candidate).includes(service));
+/** Whether a package routes it, one method of a service perhaps with all of the service. */
+function routesIt(candidates: readonly RouteCandidate[], route: string, name: string): boolean {
+  return candidates.some((each) => each.name === name && isAmong(routable(each), route));
+}
+
+function isAmong(routes: readonly string[], route: string): boolean {
+  return routes.includes(route) || routes.includes(serviceOfRoute(route));
 }
 
 function validChoices(
@@ -101,7 +129,7 @@ function unfitChoices(candidates: readonly RouteCandidate[], chosen: ReadonlyMap
   return [...chosen]
     .filter(([service, name]) => !routesIt(candidates, service, name))
     .map(([service, name]) => {
-      const able = candidates.filter((candidate) => routable(candidate).includes(service)).map((each) => each.name);
+      const able = candidates.filter((candidate) => isAmong(routable(candidate), service)).map((each) => each.name);
       const advice = able.length === 0 ? "no package does" : `these do: ${able.join(", ")}`;
       return `routes: {${service}: ${name}} has no effect: package ${name} does not route that service, ${advice}`;
     });

@@ -15,7 +15,7 @@ export interface RouteTable {
   readonly bootWaitMs: number;
   /** Every package by name, control itself included. */
   readonly packages: Readonly<Record<string, PackageRow>>;
-  /** Main socket: full service name to the package that keeps the route. */
+  /** Main socket: full service name, or a method's path, to the package that keeps the route. */
   readonly routes: Readonly<Record<string, string>>;
   /** Main socket: other packages that route the service too, by `bulkhead-plugin` value (package and type.id). */
   readonly choices: Readonly<Record<string, Readonly<Record<string, string>>>>;

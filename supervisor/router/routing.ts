@@ -64,10 +64,10 @@ function notKnown(packageName: string, service: string): Decision {
 }
 
 function onMain(table: RouteTable, head: RequestHead): string | Decision {
-  const routed = own(table.routes, head.service);
+  const routed = own(table.routes, head.path) ?? own(table.routes, head.service);
   if (routed === undefined) return unknownService(table, head.service);
   if (head.plugin === "" || head.plugin === routed) return routed;
-  const choices = own(table.choices, head.service) ?? {};
+  const choices = { ...own(table.choices, head.service), ...own(table.choices, head.path) };
   return own(choices, head.plugin) ?? noSuchChoice(head, [routed, ...Object.keys(choices)]);
 }
 

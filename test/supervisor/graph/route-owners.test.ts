@@ -64,6 +64,40 @@ describe("routes on the main socket", () => {
     });
   }
 
+  it("may be one method of a service, which shipped packages share", () => {
+    const graph = graphOf([router("bytes", ["/s.A/Read"], true), router("zulu", ["s.A"], true)]);
+    assert.deepEqual(troubles(graph), {});
+    assert.equal(graph.routes.get("/s.A/Read"), "bytes");
+    assert.equal(graph.routes.get("s.A"), "zulu");
+    assert.deepEqual(Object.fromEntries(graph.choices.get("/s.A/Read") ?? []), {
+      bytes: "bytes",
+      "t.bytes.v1.x": "bytes",
+    });
+  });
+
+  it("of one method of another's service are refused to a stranger, unless the config chose", () => {
+    for (const shipped of [true, false]) {
+      const packages = [router("acme", ["/s.A/Read"]), router("zulu", ["s.A"], shipped)];
+      const refused = graphOf(packages);
+      assert.equal(refused.routes.get("s.A"), "zulu");
+      assert.equal(refused.routes.get("/s.A/Read"), undefined, "the service's own package answers");
+      assert.deepEqual(troubles(refused), {
+        acme: 'failed: /s.A/Read is routed by zulu and acme; zulu keeps it. To choose, write "routes: {/s.A/Read: acme}" (or zulu) into the config',
+      });
+      const given = graphOf(packages, { routes: new Map([["/s.A/Read", "acme"]]) });
+      assert.deepEqual(troubles(given), {});
+      assert.equal(given.routes.get("/s.A/Read"), "acme");
+      const kept = graphOf(packages, { routes: new Map([["/s.A/Read", "zulu"]]) });
+      assert.deepEqual([troubles(kept), kept.warnings], [{}, []]);
+      assert.equal(kept.routes.get("/s.A/Read"), "zulu");
+    }
+  });
+
+  it("of a method of the host itself cannot be taken", () => {
+    const graph = graphOf([router("acme", ["/host.Own/Get"], true)]);
+    assert.match(troubles(graph)["acme"] ?? "", /host\.Own\/Get is routed by control and acme.*the host's own/);
+  });
+
   it("of one package serve many plugins", () => {
     const many = pack("many", [
       plugin("t.m.v1.a", { routes: ["s.A"] }),
