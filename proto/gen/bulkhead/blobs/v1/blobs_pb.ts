@@ -2,8 +2,8 @@
 // @generated from file bulkhead/blobs/v1/blobs.proto (package bulkhead.blobs.v1, syntax proto3)
 /* eslint-disable */
 
-// What the metadata package serves to the content package: who may write a blob and under which name the store
-// keeps it. Bytes of a redirected Content.Write go to the store directly; only these unary calls pass metadata.
+// What the metadata package serves to the content package: who may read or write a blob and under which name the store
+// keeps it. Bytes go to and from the store directly; only these unary calls pass metadata.
 // Namespace and lease travel as request metadata (containerd-namespace, containerd-lease).
 
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
@@ -14,7 +14,51 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file bulkhead/blobs/v1/blobs.proto.
  */
 export const file_bulkhead_blobs_v1_blobs: GenFile = /*@__PURE__*/
-  fileDesc("Ch1idWxraGVhZC9ibG9icy92MS9ibG9icy5wcm90bxIRYnVsa2hlYWQuYmxvYnMudjEiPAoMQmVnaW5SZXF1ZXN0EgsKA3JlZhgBIAEoCRINCgV0b3RhbBgCIAEoAxIQCghleHBlY3RlZBgDIAEoCSJACg1CZWdpblJlc3BvbnNlEhEKCXN0b3JlX3JlZhgBIAEoCRIOCgZzaGFyZWQYAiABKAgSDAoEc2l6ZRgDIAEoAyKpAQoOUHJlcGFyZVJlcXVlc3QSCwoDcmVmGAEgASgJEg4KBmRpZ2VzdBgCIAEoCRIMCgRzaXplGAMgASgDEj0KBmxhYmVscxgEIAMoCzItLmJ1bGtoZWFkLmJsb2JzLnYxLlByZXBhcmVSZXF1ZXN0LkxhYmVsc0VudHJ5Gi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiIQoPUHJlcGFyZVJlc3BvbnNlEg4KBmludGVudBgBIAEoBCIsCg1Db21taXRSZXF1ZXN0EgsKA3JlZhgBIAEoCRIOCgZpbnRlbnQYAiABKAQiEAoOQ29tbWl0UmVzcG9uc2Uy9AEKBUJsb2JzEkoKBUJlZ2luEh8uYnVsa2hlYWQuYmxvYnMudjEuQmVnaW5SZXF1ZXN0GiAuYnVsa2hlYWQuYmxvYnMudjEuQmVnaW5SZXNwb25zZRJQCgdQcmVwYXJlEiEuYnVsa2hlYWQuYmxvYnMudjEuUHJlcGFyZVJlcXVlc3QaIi5idWxraGVhZC5ibG9icy52MS5QcmVwYXJlUmVzcG9uc2USTQoGQ29tbWl0EiAuYnVsa2hlYWQuYmxvYnMudjEuQ29tbWl0UmVxdWVzdBohLmJ1bGtoZWFkLmJsb2JzLnYxLkNvbW1pdFJlc3BvbnNlYgZwcm90bzM");
+  fileDesc("Ch1idWxraGVhZC9ibG9icy92MS9ibG9icy5wcm90bxIRYnVsa2hlYWQuYmxvYnMudjEiHgoMQ2hlY2tSZXF1ZXN0Eg4KBmRpZ2VzdBgBIAEoCSI4Cg1DaGVja1Jlc3BvbnNlEhUKDXJlbW92YWxzX2ZpbGUYASABKAkSEAoIcmVtb3ZhbHMYAiABKAQiPAoMQmVnaW5SZXF1ZXN0EgsKA3JlZhgBIAEoCRINCgV0b3RhbBgCIAEoAxIQCghleHBlY3RlZBgDIAEoCSJACg1CZWdpblJlc3BvbnNlEhEKCXN0b3JlX3JlZhgBIAEoCRIOCgZzaGFyZWQYAiABKAgSDAoEc2l6ZRgDIAEoAyKpAQoOUHJlcGFyZVJlcXVlc3QSCwoDcmVmGAEgASgJEg4KBmRpZ2VzdBgCIAEoCRIMCgRzaXplGAMgASgDEj0KBmxhYmVscxgEIAMoCzItLmJ1bGtoZWFkLmJsb2JzLnYxLlByZXBhcmVSZXF1ZXN0LkxhYmVsc0VudHJ5Gi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiIQoPUHJlcGFyZVJlc3BvbnNlEg4KBmludGVudBgBIAEoBCIsCg1Db21taXRSZXF1ZXN0EgsKA3JlZhgBIAEoCRIOCgZpbnRlbnQYAiABKAQiEAoOQ29tbWl0UmVzcG9uc2UywAIKBUJsb2JzEkoKBUNoZWNrEh8uYnVsa2hlYWQuYmxvYnMudjEuQ2hlY2tSZXF1ZXN0GiAuYnVsa2hlYWQuYmxvYnMudjEuQ2hlY2tSZXNwb25zZRJKCgVCZWdpbhIfLmJ1bGtoZWFkLmJsb2JzLnYxLkJlZ2luUmVxdWVzdBogLmJ1bGtoZWFkLmJsb2JzLnYxLkJlZ2luUmVzcG9uc2USUAoHUHJlcGFyZRIhLmJ1bGtoZWFkLmJsb2JzLnYxLlByZXBhcmVSZXF1ZXN0GiIuYnVsa2hlYWQuYmxvYnMudjEuUHJlcGFyZVJlc3BvbnNlEk0KBkNvbW1pdBIgLmJ1bGtoZWFkLmJsb2JzLnYxLkNvbW1pdFJlcXVlc3QaIS5idWxraGVhZC5ibG9icy52MS5Db21taXRSZXNwb25zZWIGcHJvdG8z");
+
+/**
+ * @generated from message bulkhead.blobs.v1.CheckRequest
+ */
+export type CheckRequest = Message<"bulkhead.blobs.v1.CheckRequest"> & {
+  /**
+   * @generated from field: string digest = 1;
+   */
+  digest: string;
+};
+
+/**
+ * Describes the message bulkhead.blobs.v1.CheckRequest.
+ * Use `create(CheckRequestSchema)` to create a new message.
+ */
+export const CheckRequestSchema: GenMessage<CheckRequest> = /*@__PURE__*/
+  messageDesc(file_bulkhead_blobs_v1_blobs, 0);
+
+/**
+ * @generated from message bulkhead.blobs.v1.CheckResponse
+ */
+export type CheckResponse = Message<"bulkhead.blobs.v1.CheckResponse"> & {
+  /**
+   * File whose first eight bytes, little-endian, count the blobs that namespaces have lost. Empty: there is none, and
+   * every read is to be asked about.
+   *
+   * @generated from field: string removals_file = 1;
+   */
+  removalsFile: string;
+
+  /**
+   * The count when this was answered: the answer holds until the file says another.
+   *
+   * @generated from field: uint64 removals = 2;
+   */
+  removals: bigint;
+};
+
+/**
+ * Describes the message bulkhead.blobs.v1.CheckResponse.
+ * Use `create(CheckResponseSchema)` to create a new message.
+ */
+export const CheckResponseSchema: GenMessage<CheckResponse> = /*@__PURE__*/
+  messageDesc(file_bulkhead_blobs_v1_blobs, 1);
 
 /**
  * @generated from message bulkhead.blobs.v1.BeginRequest
@@ -47,7 +91,7 @@ export type BeginRequest = Message<"bulkhead.blobs.v1.BeginRequest"> & {
  * Use `create(BeginRequestSchema)` to create a new message.
  */
 export const BeginRequestSchema: GenMessage<BeginRequest> = /*@__PURE__*/
-  messageDesc(file_bulkhead_blobs_v1_blobs, 0);
+  messageDesc(file_bulkhead_blobs_v1_blobs, 2);
 
 /**
  * @generated from message bulkhead.blobs.v1.BeginResponse
@@ -80,7 +124,7 @@ export type BeginResponse = Message<"bulkhead.blobs.v1.BeginResponse"> & {
  * Use `create(BeginResponseSchema)` to create a new message.
  */
 export const BeginResponseSchema: GenMessage<BeginResponse> = /*@__PURE__*/
-  messageDesc(file_bulkhead_blobs_v1_blobs, 1);
+  messageDesc(file_bulkhead_blobs_v1_blobs, 3);
 
 /**
  * @generated from message bulkhead.blobs.v1.PrepareRequest
@@ -114,7 +158,7 @@ export type PrepareRequest = Message<"bulkhead.blobs.v1.PrepareRequest"> & {
  * Use `create(PrepareRequestSchema)` to create a new message.
  */
 export const PrepareRequestSchema: GenMessage<PrepareRequest> = /*@__PURE__*/
-  messageDesc(file_bulkhead_blobs_v1_blobs, 2);
+  messageDesc(file_bulkhead_blobs_v1_blobs, 4);
 
 /**
  * @generated from message bulkhead.blobs.v1.PrepareResponse
@@ -133,7 +177,7 @@ export type PrepareResponse = Message<"bulkhead.blobs.v1.PrepareResponse"> & {
  * Use `create(PrepareResponseSchema)` to create a new message.
  */
 export const PrepareResponseSchema: GenMessage<PrepareResponse> = /*@__PURE__*/
-  messageDesc(file_bulkhead_blobs_v1_blobs, 3);
+  messageDesc(file_bulkhead_blobs_v1_blobs, 5);
 
 /**
  * @generated from message bulkhead.blobs.v1.CommitRequest
@@ -155,7 +199,7 @@ export type CommitRequest = Message<"bulkhead.blobs.v1.CommitRequest"> & {
  * Use `create(CommitRequestSchema)` to create a new message.
  */
 export const CommitRequestSchema: GenMessage<CommitRequest> = /*@__PURE__*/
-  messageDesc(file_bulkhead_blobs_v1_blobs, 4);
+  messageDesc(file_bulkhead_blobs_v1_blobs, 6);
 
 /**
  * @generated from message bulkhead.blobs.v1.CommitResponse
@@ -168,12 +212,22 @@ export type CommitResponse = Message<"bulkhead.blobs.v1.CommitResponse"> & {
  * Use `create(CommitResponseSchema)` to create a new message.
  */
 export const CommitResponseSchema: GenMessage<CommitResponse> = /*@__PURE__*/
-  messageDesc(file_bulkhead_blobs_v1_blobs, 5);
+  messageDesc(file_bulkhead_blobs_v1_blobs, 7);
 
 /**
  * @generated from service bulkhead.blobs.v1.Blobs
  */
 export const Blobs: GenService<{
+  /**
+   * Whether the namespace has a blob; NOT_FOUND when it has not.
+   *
+   * @generated from rpc bulkhead.blobs.v1.Blobs.Check
+   */
+  check: {
+    methodKind: "unary";
+    input: typeof CheckRequestSchema;
+    output: typeof CheckResponseSchema;
+  },
   /**
    * Opens (or resumes) an ingest. ALREADY_EXISTS when `expected` is in the namespace already (it is leased all
    * the same); FAILED_PRECONDITION without a namespace; NOT_FOUND for an unknown lease.
