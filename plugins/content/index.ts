@@ -2,6 +2,7 @@ import { definePlugin } from "bulkhead/plugin";
 import { Blobs } from "#proto/gen/bulkhead/blobs/v1/blobs_pb.ts";
 import { Content } from "#proto/gen/containerd/services/content/v1/content_pb.ts";
 import { LocalStore } from "./local-store.ts";
+import { ReadPermits } from "./read-permits.ts";
 import { contentService } from "./service.ts";
 
 /** Knows which namespace has which blob. */
@@ -16,6 +17,11 @@ export default definePlugin({
       blobs: peers.client(Blobs, metadata),
       content: peers.client(Content, namespacedContent),
     });
-    return { services: [contentService(store, clients)], exports: { root } };
+    const permits = new ReadPermits(peers, metadata, () => peers.client(Blobs, metadata));
+    return {
+      services: [contentService(store, clients, permits)],
+      exports: { root },
+      close: () => permits[Symbol.dispose](),
+    };
   },
 });

@@ -20,6 +20,7 @@ import type { IngestRecord } from "./ingest-record.ts";
 import type { BlobInfo, LocalStore } from "./local-store.ts";
 import type { MetadataClients } from "./metadata-calls.ts";
 import { namespacedTargets } from "./namespaced-target.ts";
+import type { ReadPermits } from "./read-permits.ts";
 import { frameReadAnswer, readAnswerRoom } from "./read-answer.ts";
 import { serveWrite } from "./write-session.ts";
 
@@ -28,9 +29,14 @@ const listBlock = 100;
 
 /**
  * containerd.services.content.v1.Content over a store, answering as containerd's bare local store. A write that the
- * router marks as redirected by metadata is a client's namespaced one; a marked read metadata has allowed already.
+ * router marks as redirected by metadata is a client's namespaced one; a marked read metadata has allowed already, and
+ * an unmarked one of the main socket's needs a permit.
  */
-export function contentService(store: LocalStore, metadata: () => MetadataClients): Service {
+export function contentService(
+  store: LocalStore,
+  metadata: () => MetadataClients,
+  permits: Pick<ReadPermits, "check">,
+): Service {
   const typed = implement(Content, {
     info: ({ digest }) => {
       if (digestProblem(digest) !== undefined) throw failedValidation(digest);
@@ -64,7 +70,17 @@ export function contentService(store: LocalStore, metadata: () => MetadataClient
         isNamespaced(context) ? namespacedTargets(store, metadata(), context) : bareTargets(store, context.signal),
       ),
   });
-  return withRaw(typed, { Read: (requests) => readBytes(store, requests) });
+  return withRaw(typed, {
+    Read: (requests, context) =>
+      readBytes(store, requests, async (digest) => {
+        if (isClients(context)) await permits.check(context, digest);
+      }),
+  });
+}
+
+/** Whether the call came from the main socket straight to here. */
+function isClients(context: CallContext): boolean {
+  return context.metadata[metadataKeys.caller]?.startsWith("uid:") === true && !isNamespaced(context);
 }
 
 function isNamespaced(context: CallContext): boolean {
@@ -83,12 +99,20 @@ async function* freed(requests: AsyncIterable<WriteContentRequest>): AsyncGenera
   }
 }
 
-/** Serialized messages in and out, so that the bytes of a blob are not copied by a codec. */
-async function* readBytes(store: LocalStore, requests: AsyncIterable<Buffer>): AsyncGenerator<Buffer, void, undefined> {
+/**
+ * Serialized messages in and out, so that the bytes of a blob are not copied by a codec. `permit` throws where the
+ * caller may not read the blob.
+ */
+async function* readBytes(
+  store: LocalStore,
+  requests: AsyncIterable<Buffer>,
+  permit: (digest: string) => Promise<void>,
+): AsyncGenerator<Buffer, void, undefined> {
   for await (const bytes of requests) {
     const { digest, offset, size } = fromBinary(ReadContentRequestSchema, bytes);
     const problem = digestProblem(digest);
     if (problem !== undefined) throw new HostError("invalid-argument", `${digest}: ${problem}`);
+    await permit(digest);
     for await (const chunk of store.read(digest, { offset, size, room: readAnswerRoom })) yield frameReadAnswer(chunk);
     return;
   }

@@ -6,6 +6,7 @@ import { ContentBackEnd } from "./content/back-end.ts";
 import type { ContentParts } from "./content/begin.ts";
 import { blobsService } from "./content/blobs-service.ts";
 import { contentService } from "./content/content-service.ts";
+import { Removals } from "./content/removals.ts";
 import { Settler } from "./content/settlement.ts";
 import { openDatabase } from "./database/open.ts";
 import { schedulerExports, type SchedulerConfig } from "./gc/scheduler.ts";
@@ -29,7 +30,8 @@ async function openBolt(context: PluginContext<BoltConfig>) {
       setImmediate(() => process.exit(1)); // behind the answers of this batch; the supervisor starts another
     },
   });
-  const parts = { database, backEnd: new ContentBackEnd(context.peers), shares: config.sharesContent };
+  const removals = Removals.open(context.state);
+  const parts = { database, backEnd: new ContentBackEnd(context.peers), removals, shares: config.sharesContent };
   const settler = new Settler(parts, context.log);
   settler.start(context.peers);
   opened = parts;
@@ -40,6 +42,7 @@ async function openBolt(context: PluginContext<BoltConfig>) {
     async close() {
       await settler[Symbol.asyncDispose]();
       await database[Symbol.asyncDispose]();
+      removals[Symbol.dispose]();
     },
   };
 }

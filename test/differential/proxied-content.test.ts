@@ -43,7 +43,7 @@ test("a foreign content store under proxy_plugins takes the place of ours, metad
   const nobody = () => {
     throw new Error("a foreign store asks no metadata");
   };
-  await using server = serve({ services: [contentService(store, nobody)] });
+  await using server = serve({ services: [contentService(store, nobody, { check: nobody })] });
   await server.listen(folder.join("store.sock"));
   const address = folder.join("store.sock");
   const config = `disabled_plugins: [${ownContent}]\nproxy_plugins: { acme: { type: content, address: ${address} } }\n`;

@@ -3,6 +3,7 @@ import { classedError } from "#proto/wire/errors.ts";
 import type { Database } from "../database/database.ts";
 import type { ContentBackEnd } from "./back-end.ts";
 import { hasBlob } from "./blobs.ts";
+import type { Removals } from "./removals.ts";
 import type { Caller } from "./caller.ts";
 import { leaseKnownBlob, openIngest } from "./ingests.ts";
 
@@ -34,6 +35,8 @@ export interface SharedBlob {
 export interface ContentParts {
   readonly database: Database;
   readonly backEnd: ContentBackEnd;
+  /** Told of each blob that a namespace loses, in the transaction that takes it. */
+  readonly removals: Removals;
   /** Whether a namespace may have what another uploaded; `content_sharing_policy`. */
   readonly shares: boolean;
   /** Hears of each step of a commit; tests end the process there. */

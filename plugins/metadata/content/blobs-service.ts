@@ -2,14 +2,19 @@ import { implement, type Service } from "bulkhead/plugin";
 import { Blobs } from "#proto/gen/bulkhead/blobs/v1/blobs_pb.ts";
 import { classedError, HostError } from "#proto/wire/errors.ts";
 import { beginWrite, type ContentParts } from "./begin.ts";
+import { getBlob } from "./blobs.ts";
 import { callerOf } from "./caller.ts";
 import { commitOf, findCommit, finishCommit, prepareCommit, wasIssued } from "./commits.ts";
 import { settleEarlier } from "./settlement.ts";
 
-/** bulkhead.blobs.v1 for the content package: the relay's own steps of a write, one by one. */
+/** bulkhead.blobs.v1 for the content package: who may read, and the relay's own steps of a write, one by one. */
 export function blobsService(parts: ContentParts): Service {
   const { database } = parts;
   return implement(Blobs, {
+    check({ digest }, context) {
+      getBlob(database, callerOf(context).namespace, digest);
+      return { removalsFile: parts.removals.file, removals: parts.removals.count };
+    },
     async begin({ ref, total, expected }, context) {
       if (ref === "") throw classedError("invalid-argument", "ref must not be empty");
       const { storeRef, shared } = await beginWrite(parts, callerOf(context), { ref, total, expected });

@@ -45,6 +45,7 @@ export function contentService(parts: ContentParts): Service {
       const { namespace, lease } = callerOf(context);
       await database.write((tx) => {
         deleteBlob(tx, namespace, lease, digest);
+        parts.removals.add();
         tx.publish(namespace, "/content/delete", ContentDeleteSchema, { digest });
       });
       return {};

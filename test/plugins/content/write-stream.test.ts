@@ -24,7 +24,7 @@ async function openContent() {
   await using stack = new AsyncDisposableStack();
   const { store, folder } = stack.use(await openStore());
   const noMetadata = () => assert.fail("a bare call must not ask metadata");
-  const served = stack.use(await serveService(contentService(store, noMetadata)));
+  const served = stack.use(await serveService(contentService(store, noMetadata, { check: noMetadata })));
   const client = clientOf(Content, served.channel);
   const owned = stack.move();
   return { store, folder, client, [Symbol.asyncDispose]: () => owned.disposeAsync() };

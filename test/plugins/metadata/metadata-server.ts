@@ -7,6 +7,7 @@ import { ContentBackEnd } from "../../../plugins/metadata/content/back-end.ts";
 import type { CommitStep, ContentParts } from "../../../plugins/metadata/content/begin.ts";
 import { blobsService } from "../../../plugins/metadata/content/blobs-service.ts";
 import { contentService } from "../../../plugins/metadata/content/content-service.ts";
+import { Removals } from "../../../plugins/metadata/content/removals.ts";
 import { Settler } from "../../../plugins/metadata/content/settlement.ts";
 import type { Database } from "../../../plugins/metadata/database/database.ts";
 import { openDatabase } from "../../../plugins/metadata/database/open.ts";
@@ -60,6 +61,7 @@ export async function startMetadata(folder: string, options: MetadataOptions = {
   const parts: ContentParts = {
     database,
     backEnd: new ContentBackEnd(peersOf(storeChannel, options.storePackage ?? "acme-store")),
+    removals: owned.use(Removals.open(folder)),
     shares: options.shares ?? true,
     ...(options.onStep && { onStep: options.onStep }),
   };

@@ -14,7 +14,8 @@ export async function startStore(folder: string, options: StoreOptions = {}): Pr
   const store = await LocalStore.open(`${folder}/content`, options);
   const metadata = owned.use(connect(`${folder}/metadata.sock`));
   const clients = { blobs: clientOf(Blobs, metadata), content: clientOf(Content, metadata) };
-  const server = owned.use(serve({ services: [contentService(store, () => clients)] }));
+  const unrouted = { check: () => Promise.reject(new Error("no router stands before this store")) };
+  const server = owned.use(serve({ services: [contentService(store, () => clients, unrouted)] }));
   await server.listen(`${folder}/content.sock`);
   return { store, [Symbol.asyncDispose]: () => owned.disposeAsync() };
 }
