@@ -31,6 +31,7 @@ export {
   isListening,
   peerCredentials,
   type PeerCredentials,
+  receiveNow,
   socketpair,
   type SocketType,
   unixConnect,
@@ -38,4 +39,5 @@ export {
   type UnixListenOptions,
   unixPathLimitBytes,
 } from "./sockets.ts";
+export { type SpawnRequest, spawnProcess } from "./spawn.ts";
 export { getXattr, listXattrs, removeXattr, setXattr } from "./xattrs.ts";

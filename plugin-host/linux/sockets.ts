@@ -1,7 +1,7 @@
 import { chmodSync, chownSync, closeSync, renameSync, rmSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { constants } from "node:os";
-import { LinuxError } from "./error.ts";
+import { isLinuxError, LinuxError } from "./error.ts";
 import { callLibc } from "./library.ts";
 
 const AF_UNIX = 1;
@@ -10,6 +10,7 @@ const SOCK_NONBLOCK = 0o4000;
 const SOL_SOCKET = 1;
 const SO_PEERCRED = 17;
 const SO_ACCEPTCONN = 30;
+const MSG_DONTWAIT = 0x40;
 const socketTypes = { stream: 1, datagram: 2, seqpacket: 5 } as const;
 
 /** Longest path of a unix socket, in bytes: containerd's limit, below the kernel's 107. */
@@ -24,6 +25,17 @@ export function socketpair(type: SocketType): readonly [number, number] {
   const prototype = "int socketpair(int domain, int type, int protocol, int32_t *pair)";
   callLibc({ syscall: "socketpair" }, prototype, AF_UNIX, socketTypes[type] | SOCK_CLOEXEC, 0, pair);
   return [pair[0] ?? -1, pair[1] ?? -1];
+}
+
+/** What has arrived on a socket, at most `buffer`'s length, without waiting: bytes, 0 at its end, undefined: nothing. */
+export function receiveNow(fd: number, buffer: Buffer): number | undefined {
+  const prototype = "long recv(int fd, void *buffer, size_t size, int flags)";
+  try {
+    return callLibc({ syscall: "recv" }, prototype, fd, buffer, buffer.length, MSG_DONTWAIT);
+  } catch (error) {
+    if (isLinuxError(error, "EAGAIN")) return undefined;
+    throw error;
+  }
 }
 
 /** A new unix socket, close-on-exec. The caller owns the descriptor. */

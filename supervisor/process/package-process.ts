@@ -1,16 +1,16 @@
-import { spawn } from "node:child_process";
-import type { Duplex } from "node:stream";
+import { closeSync } from "node:fs";
+import { onceReady, openPid, reapChild, socketpair, spawnProcess } from "#linux";
 import { HostError } from "#proto/wire/errors.ts";
+import { signalName } from "../holder/exit-records.ts";
 import type { Exit } from "../lifecycle/states.ts";
 import type { InstanceProcess } from "./instance-process.ts";
 import { identifyProcess, type ProcessIdentity } from "./process-identity.ts";
 import type { OutputLog } from "./output-log.ts";
+import { ReadinessLine } from "./readiness-line.ts";
 
 /** Descriptors of a package process beyond 0, 1 and 2. */
 export const readyFd = 3;
 export const ttrpcFd = 4;
-/** Bytes before the newline that a readiness line may have. */
-const readinessLimitBytes = 4096;
 
 export interface SpawnRequest {
   /** First word absolute. */
@@ -25,7 +25,7 @@ export interface SpawnRequest {
   readonly kill: "group" | "process";
 }
 
-/** One child and what it does. Owns: the process, its group, its readiness pipe, its output log. */
+/** One child and what it does. Owns: the process, its group, its readiness line, its output log. */
 export class PackageProcess implements InstanceProcess {
   readonly identity: ProcessIdentity;
   readonly ready: Promise<void>;
@@ -34,49 +34,50 @@ export class PackageProcess implements InstanceProcess {
   readonly #kill: "group" | "process";
   #ended = false;
 
-  private constructor(
-    identity: ProcessIdentity,
-    ready: Promise<void>,
-    ended: Promise<Omit<Exit, "lastLine">>,
-    request: SpawnRequest,
-  ) {
-    this.identity = identity;
-    this.ready = ready;
+  private constructor(pid: number, pidfd: number, line: ReadinessLine | undefined, request: SpawnRequest) {
+    // One that has ended already has no start time; its exit is on the way.
+    this.identity = identifyProcess(pid) ?? { pid, startTime: "", bootId: "", exeInode: 0 };
+    this.ready = line?.seen ?? new Promise(() => {});
     this.output = request.output;
     this.#kill = request.kill;
-    this.exited = ended.then((exit) => {
+    this.exited = endOf(pidfd).then(() => {
       this.#ended = true;
-      if (this.#kill === "group") this.#signalGroup("SIGKILL"); // grandchildren that stayed behind
+      // Grandchildren that stayed behind; until the process is reaped, its number is no other group's.
+      if (this.#kill === "group") this.#signalGroup("SIGKILL");
+      const { code, signal } = reapChild(pid) ?? {};
+      line?.look();
+      line?.[Symbol.dispose]();
       this.output.close();
-      return { ...exit, lastLine: this.output.lastLines().findLast((line) => line.trim() !== "") ?? "" };
+      const lastLine = this.output.lastLines().findLast((text) => text.trim() !== "") ?? "";
+      return { code, signal: signal === undefined ? undefined : signalName(signal), lastLine };
     });
   }
 
   /** Starts it in a session of its own. Throws unavailable when the system cannot start it. */
   static start(request: SpawnRequest): PackageProcess {
     const { command, cwd, env, output, readyByFd, ttrpcListenerFd } = request;
-    const [file, ...args] = command;
+    const [file] = command;
     if (file === undefined) throw new HostError("invalid-argument", "the command is empty");
-    // Not execa: its 200 files cost 40 ms on the way to the first started package, and it takes no descriptors.
-    const child = spawn(file, args, {
-      cwd,
-      env,
-      detached: true,
-      stdio: ["ignore", output.appendFd, output.appendFd, readyByFd ? "pipe" : "ignore", ttrpcListenerFd ?? "ignore"],
-    });
-    output.handOver();
-    const ended = new Promise<Omit<Exit, "lastLine">>((resolve) => {
-      child.once("exit", (code, signal) => resolve({ code: code ?? undefined, signal: signal ?? undefined }));
-    });
-    const { pid } = child;
-    if (pid === undefined) {
-      child.once("error", () => {}); // the error below says it
+    try {
+      using ends = readinessEnds(readyByFd);
+      const { appendFd } = output;
+      const descriptors = ["null", appendFd, appendFd, ends.theirs, ttrpcListenerFd] as const;
+      // A process that could not be watched must not be started: room for its pidfd comes first.
+      const room = openPid(process.pid);
+      let pid: number;
+      try {
+        pid = spawnProcess({ file, args: command, env, cwd, descriptors });
+      } finally {
+        closeSync(room);
+      }
+      const pidfd = openPid(pid);
+      output.handOver();
+      return new PackageProcess(pid, pidfd, ends.take(), request);
+    } catch (cause) {
       output.close();
-      throw new HostError("unavailable", `start ${file}: the system could not start it`);
+      const reason = cause instanceof Error ? cause.message : String(cause);
+      throw new HostError("unavailable", `start ${file}: the system could not start it: ${reason}`, { cause });
     }
-    // One that has ended already has no start time; its exit is on the way.
-    const identity = identifyProcess(pid) ?? { pid, startTime: "", bootId: "", exeInode: 0 };
-    return new PackageProcess(identity, readinessOf(child.stdio[readyFd] as Duplex | null), ended, request);
   }
 
   get pid(): number {
@@ -110,17 +111,29 @@ export class PackageProcess implements InstanceProcess {
   }
 }
 
-/** Never resolves for a process without a pipe. */
-function readinessOf(pipe: Duplex | null): Promise<void> {
+/** Both ends of a readiness line, closed with it, unless ours was taken; none for a process that has no line. */
+function readinessEnds(wanted: boolean) {
+  const [ours, theirs] = wanted ? socketpair("stream") : [];
+  let taken = false;
+  return {
+    theirs,
+    take(): ReadinessLine | undefined {
+      taken = true;
+      return ours === undefined ? undefined : new ReadinessLine(ours);
+    },
+    [Symbol.dispose](): void {
+      if (theirs !== undefined) closeSync(theirs);
+      if (ours !== undefined && !taken) closeSync(ours);
+    },
+  };
+}
+
+/** Resolves when the process of `pidfd`, which is taken over, has ended. */
+function endOf(pidfd: number): Promise<void> {
   return new Promise((resolve) => {
-    if (pipe === null) return;
-    let seen = 0;
-    pipe.on("error", () => {});
-    pipe.on("data", (chunk: Buffer) => {
-      seen += chunk.length;
-      const found = chunk.includes(10);
-      if (found) resolve();
-      if (found || seen > readinessLimitBytes) pipe.destroy();
+    onceReady(pidfd, "readable", () => {
+      closeSync(pidfd);
+      resolve();
     });
   });
 }
