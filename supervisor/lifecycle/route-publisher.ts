@@ -1,3 +1,4 @@
+import { type Clock, realClock } from "../clock.ts";
 import type { RouteTable, RouterLimits } from "../router/route-table.ts";
 import type { RouterLink } from "../links/router-link.ts";
 import type { Fleet } from "./fleet.ts";
@@ -21,19 +22,30 @@ export interface RouteFacts {
   };
 }
 
-/** Keeps the router's table true: one new table for all changes of one turn of the loop. */
+/** During the boot, at most one part in so many of control's time goes into tables. */
+const bootShare = 10;
+
+/**
+ * Keeps the router's table true: one new table for all changes of one turn of the loop. While a large host boots, each
+ * package changes several times in turns of its own, and a table holds them all: then the next one waits until the last
+ * has been worth its while.
+ */
 export class RoutePublisher {
   readonly #facts: RouteFacts;
   readonly #link: RouterLink;
+  readonly #clock: Clock;
   #fleet: Fleet | undefined;
   #booting = true;
   #controlServes = false;
   #seq = 0;
   #scheduled = false;
+  /** When the next table may go out. */
+  #nextMs = 0;
 
-  constructor(facts: RouteFacts, link: RouterLink) {
+  constructor(facts: RouteFacts, link: RouterLink, clock: Clock = realClock) {
     this.#facts = facts;
     this.#link = link;
+    this.#clock = clock;
   }
 
   attach(fleet: Fleet): void {
@@ -57,10 +69,17 @@ export class RoutePublisher {
   schedule(): void {
     if (this.#scheduled || this.#fleet === undefined) return;
     this.#scheduled = true;
-    queueMicrotask(() => {
-      this.#scheduled = false;
-      this.#link.publish(this.#table());
-    });
+    const waitMs = this.#booting ? Math.ceil(this.#nextMs - this.#clock.monotonic()) : 0;
+    if (waitMs > 0) this.#clock.setTimer(() => this.#publish(), waitMs);
+    else queueMicrotask(() => this.#publish());
+  }
+
+  #publish(): void {
+    this.#scheduled = false;
+    const startedMs = this.#clock.monotonic();
+    this.#link.publish(this.#table());
+    const now = this.#clock.monotonic();
+    this.#nextMs = now + (now - startedMs) * (bootShare - 1);
   }
 
   #table(): RouteTable {

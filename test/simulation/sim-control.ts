@@ -80,6 +80,7 @@ export class SimControl {
         control: { name: "control", socket: "/state/control.sock", serves: [], reads: [] },
       },
       link,
+      life,
     );
     this.#host = {
       launch: {
