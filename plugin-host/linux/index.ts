@@ -10,13 +10,16 @@ export {
   sendDescriptor,
   setCloexec,
 } from "./descriptors.ts";
+export { tellsEntryTypes } from "./entry-types.ts";
 export { deviceNumber, makeNode, nodeTypes, syncFileSystem } from "./files.ts";
 export { makeFolderPath } from "./folders.ts";
+export { dataExtents, type DataExtent } from "./holes.ts";
 export { getResourceLimit, type ResourceLimit, type ResourceName, setResourceLimit } from "./limits.ts";
 export { flock, type FlockOptions, Lock, LockHeldError, unlockFile } from "./locks.ts";
 export { settleAfterStart } from "./memory.ts";
 export { mount, mountFlags, type MountRequest, unmount, unmountFlags } from "./mounts.ts";
 export { notifySystemd, sendDatagram } from "./notify.ts";
+export type { LinuxPath } from "./paths.ts";
 export {
   type ChildExit,
   openPid,
@@ -38,4 +41,5 @@ export {
   type UnixListenOptions,
   unixPathLimitBytes,
 } from "./sockets.ts";
+export { type FileTimes, setTimes } from "./times.ts";
 export { getXattr, listXattrs, removeXattr, setXattr } from "./xattrs.ts";
