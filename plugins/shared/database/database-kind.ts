@@ -6,6 +6,6 @@ export interface DatabaseKind {
   readonly fileName: string;
   /** The format this code writes. To be raised when older code could no longer read the database. */
   readonly formatVersion: number;
-  /** The config key that limits its size, as errors name it. */
-  readonly limitKey: string;
+  /** The config key that limits its size, as errors name it; undefined: none does. */
+  readonly limitKey?: string;
 }

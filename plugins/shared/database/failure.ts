@@ -30,10 +30,9 @@ export function openFailure(file: string, cause: unknown): HostError {
 
 /** The database has reached its limit. */
 export function fullError({ subject, limitKey }: DatabaseKind, limitBytes: number): HostError {
-  return new HostError(
-    "resource-exhausted",
-    `the ${subject} database has reached its limit of ${limitBytes} bytes; remove objects or raise ${limitKey}`,
-  );
+  const advice = limitKey === undefined ? "remove objects" : `remove objects or raise ${limitKey}`;
+  const text = `the ${subject} database has reached its limit of ${limitBytes} bytes; ${advice}`;
+  return new HostError("resource-exhausted", text);
 }
 
 function errnoOf(cause: unknown): number | undefined {
