@@ -26,6 +26,7 @@ const wanted = [
   "package/proto/bulkhead/host/v1/host.proto",
   "package/proto/bulkhead/control/v1/control.proto",
   "package/dist/holder.js",
+  "package/dist/tree-worker.js",
   "package/dist/plugins/content/plugin.yaml",
 ];
 /** What must not be in it. */

@@ -1,0 +1,41 @@
+/**
+ * Run by the kill tests: carries out operations one after another, says which are acknowledged, and ends by SIGKILL at
+ * the n-th step of all.
+ */
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { startSnapshotter, type SnapshotterName } from "./snapshotter.ts";
+import { operations, type Operation } from "./kill-operations.ts";
+import type { Snapshotter } from "../../../plugins/shared/snapshots/snapshotter.ts";
+
+const [, , name = "overlayfs", root = "", fatalStep = "0"] = process.argv;
+
+let steps = 0;
+const { snapshotter } = await startSnapshotter(name as SnapshotterName, root, () => {
+  steps++;
+  if (steps === Number(fatalStep)) process.kill(process.pid, "SIGKILL");
+});
+for (const [index, operation] of operations.entries()) {
+  await carryOut(snapshotter, operation);
+  process.stdout.write(`acknowledged ${index}\n`);
+}
+process.stdout.write(`steps ${steps}\n`);
+process.exit(0);
+
+async function carryOut(to: Snapshotter, operation: Operation): Promise<void> {
+  switch (operation.method) {
+    case "prepare":
+    case "view": {
+      const kind = operation.method === "view" ? "view" : "active";
+      const [mount] = await to.create(kind, operation.key, operation.parent, {});
+      const upper = mount?.options?.find((option) => option.startsWith("upperdir="))?.slice(9) ?? mount?.source ?? "";
+      if (kind === "active") writeFileSync(join(upper, operation.key), operation.key);
+      return;
+    }
+    case "commit":
+      await to.commit(operation.key, operation.name, {});
+      return;
+    case "remove":
+      await to.remove(operation.key);
+  }
+}
