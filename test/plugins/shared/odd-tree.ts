@@ -5,6 +5,7 @@ import {
   linkSync,
   mkdirSync,
   openSync,
+  readdirSync,
   symlinkSync,
   truncateSync,
   writeFileSync,
@@ -12,6 +13,8 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { deviceNumber, makeNode, nodeTypes, setTimes, setXattr } from "#linux";
+
+const times = { atimeNs: 1_600_000_000_000_000_001n, mtimeNs: 1_500_000_000_123_456_789n };
 
 /** Fills a folder with one of everything that a file system can hold. Needs root. */
 export function makeOddTree(top: string): void {
@@ -41,9 +44,14 @@ export function makeOddTree(top: string): void {
   chmodSync(at("deep/er"), 0o1777);
   lchownSync(top, 42, 43);
   chmodSync(top, 0o751);
-  const times = { atimeNs: 1_600_000_000_000_000_001n, mtimeNs: 1_500_000_000_123_456_789n };
-  for (const name of ["plain", "dangling", "fifo", "device", "deep/er", "deep", "."]) setTimes(at(name), times);
+  setAllTimes(top);
   setTimes(at("setuid"), { atimeNs: -1n, mtimeNs: -1_500_000_000n });
+}
+
+/** Gives every entry of a tree the same times, so that two of them compare. */
+export function setAllTimes(top: string): void {
+  const entries = readdirSync(top, { encoding: "latin1", recursive: true });
+  for (const name of [...entries, "."]) setTimes(Buffer.from(`${top}/${name}`, "latin1"), times);
 }
 
 /** 64 MiB of which a few blocks are stored, the last byte too. */
