@@ -4,14 +4,14 @@
  */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { startSnapshotter, type SnapshotterName } from "./snapshotter.ts";
+import { openSnapshotter, type SnapshotterName } from "./snapshotter.ts";
 import { operations, type Operation } from "./kill-operations.ts";
 import type { Snapshotter } from "../../../plugins/shared/snapshots/snapshotter.ts";
 
 const [, , name = "overlayfs", root = "", fatalStep = "0"] = process.argv;
 
 let steps = 0;
-const { snapshotter } = await startSnapshotter(name as SnapshotterName, root, () => {
+const { snapshotter } = await openSnapshotter(name as SnapshotterName, root, () => {
   steps++;
   if (steps === Number(fatalStep)) process.kill(process.pid, "SIGKILL");
 });

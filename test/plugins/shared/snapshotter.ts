@@ -23,17 +23,9 @@ export interface TestedSnapshotter extends AsyncDisposable {
 const log: Log = { debug() {}, info() {}, warn() {}, error() {} };
 
 /** A snapshotter over `root`, served on a socket of its own. Owns: all of it but the root. */
-export async function startSnapshotter(
-  name: SnapshotterName,
-  root: string,
-  onStep?: (step: Step) => void,
-): Promise<TestedSnapshotter> {
+export async function startSnapshotter(name: SnapshotterName, root: string): Promise<TestedSnapshotter> {
   await using stack = new AsyncDisposableStack();
-  const database = stack.use(await openRecords(root));
-  const trees = stack.use(new TreeWorkers());
-  const driver = stack.use(openDriver(name, root, trees));
-  const snapshotter = new Snapshotter({ database, driver, log, ...(onStep && { onStep }) });
-  await snapshotter.cleanup();
+  const { snapshotter } = stack.use(await openSnapshotter(name, root));
   const { channel } = stack.use(await serveService(snapshotsService(snapshotter)));
   const owned = stack.move();
   return {
@@ -42,6 +34,22 @@ export async function startSnapshotter(
     client: clientOf(Snapshots, channel),
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
+}
+
+/** The same without a socket. */
+export async function openSnapshotter(
+  name: SnapshotterName,
+  root: string,
+  onStep?: (step: Step) => void,
+): Promise<Pick<TestedSnapshotter, "snapshotter"> & AsyncDisposable> {
+  await using stack = new AsyncDisposableStack();
+  const database = stack.use(await openRecords(root));
+  const trees = stack.use(new TreeWorkers());
+  const driver = stack.use(openDriver(name, root, trees));
+  const snapshotter = new Snapshotter({ database, driver, log, ...(onStep && { onStep }) });
+  await snapshotter.cleanup();
+  const owned = stack.move();
+  return { snapshotter, [Symbol.asyncDispose]: () => owned.disposeAsync() };
 }
 
 function openDriver(name: SnapshotterName, root: string, trees: TreeWorkers): Driver & AsyncDisposable {
