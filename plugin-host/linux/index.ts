@@ -2,6 +2,7 @@
  * The Linux calls Node lacks, over koffi. A leaf that anyone may import as `#linux`: koffi is loaded and each function
  * declared at first use. Every failure is a `LinuxError` with `code`, `errno`, `syscall` and often `path`.
  */
+export { createSubvolume, deleteSubvolume, snapshotSubvolume, subvolumeId, syncBtrfs } from "./btrfs.ts";
 export { errnoName, isLinuxError, LinuxError } from "./error.ts";
 export {
   isCloexec,
@@ -17,6 +18,7 @@ export { dataExtents, type DataExtent } from "./holes.ts";
 export { getResourceLimit, type ResourceLimit, type ResourceName, setResourceLimit } from "./limits.ts";
 export { flock, type FlockOptions, Lock, LockHeldError, unlockFile } from "./locks.ts";
 export { settleAfterStart } from "./memory.ts";
+export { findMount, type MountEntry, nearestMount, parseMounts } from "./mount-table.ts";
 export { mount, mountFlags, type MountRequest, unmount, unmountFlags } from "./mounts.ts";
 export { notifySystemd, sendDatagram } from "./notify.ts";
 export type { LinuxPath } from "./paths.ts";

@@ -1,5 +1,5 @@
 import { mkdirSync } from "node:fs";
-import type { Driver, MountInit } from "../shared/snapshots/driver.ts";
+import type { Driver, MountInit, NeededFor } from "../shared/snapshots/driver.ts";
 import type { Snapshot, Usage } from "../shared/snapshots/snapshot.ts";
 import { SnapshotFolders } from "../shared/snapshots/snapshot-folders.ts";
 import type { TreeWorkers } from "../shared/trees/tree-workers.ts";
@@ -53,8 +53,8 @@ export class NativeDriver implements Driver, AsyncDisposable {
     return this.#folders.remove(id);
   }
 
-  sweep(isKept: (id: bigint) => boolean): Promise<void> {
-    return this.#folders.sweep(isKept);
+  sweep(neededFor: NeededFor): Promise<void> {
+    return this.#folders.sweep((id) => neededFor(id).length > 0);
   }
 
   [Symbol.asyncDispose](): Promise<void> {

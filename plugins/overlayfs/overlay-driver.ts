@@ -1,6 +1,6 @@
 import { lchownSync, lstatSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
-import type { Driver, MountInit } from "../shared/snapshots/driver.ts";
+import type { Driver, MountInit, NeededFor } from "../shared/snapshots/driver.ts";
 import type { Snapshot, Usage } from "../shared/snapshots/snapshot.ts";
 import { SnapshotFolders } from "../shared/snapshots/snapshot-folders.ts";
 import type { TreeWorkers } from "../shared/trees/tree-workers.ts";
@@ -74,8 +74,8 @@ export class OverlayDriver implements Driver, AsyncDisposable {
     return this.#folders.remove(id);
   }
 
-  sweep(isKept: (id: bigint) => boolean): Promise<void> {
-    return this.#folders.sweep(isKept);
+  sweep(neededFor: NeededFor): Promise<void> {
+    return this.#folders.sweep((id) => neededFor(id).length > 0);
   }
 
   labels(id: bigint): Readonly<Record<string, string>> {

@@ -1,4 +1,5 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
+import type { Kind } from "#proto/gen/containerd/services/snapshots/v1/snapshots_pb.ts";
 import type { MountSchema } from "#proto/gen/containerd/types/types_pb.ts";
 import type { Snapshot, Usage } from "./snapshot.ts";
 
@@ -12,6 +13,9 @@ export interface ErrorWords {
   readonly commit: string;
   readonly remove: string;
 }
+
+/** What an id is in use as: nothing; one kind; or while a snapshot is being committed, both. */
+export type NeededFor = (id: bigint) => readonly Kind[];
 
 /**
  * What a kind of snapshotter does on its disk. Records are none of its business: what is on the disk and has no record
@@ -36,8 +40,8 @@ export interface Driver {
   sealed?(id: bigint): Promise<void>;
   /** The snapshot has no record any more, or never got one: takes away what there is of it. */
   discard(id: bigint): Promise<void>;
-  /** Takes away whatever belongs to no snapshot. `isKept` is asked once for each id found on the disk. */
-  sweep(isKept: (id: bigint) => boolean): Promise<void>;
+  /** Takes away whatever belongs to no snapshot; decides by what is on the disk and needed when it is called. */
+  sweep(neededFor: NeededFor): Promise<void>;
   /** Labels that a snapshot shows beside its own. */
   labels?(id: bigint): Readonly<Record<string, string>>;
 }

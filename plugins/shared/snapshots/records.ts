@@ -72,9 +72,14 @@ export function recordNew(tx: Transaction, { id, kind, name, parent, labels }: N
     labels,
   };
   tx.put(tables.snapshot, [name], { id, info });
-  tx.put(tables.id, [`${id}`], {});
+  tx.put(tables.id, [`${id}`], { kind: info.kind });
   if (parent !== "") tx.put(tables.child, [`${findSnapshot(tx, parent).id}`, `${id}`], {});
   if (id > lastId(tx)) tx.put(ownTables.sequence, [idSequence], { last: id });
+}
+
+/** The kind of the snapshot with this id; undefined: there is none. */
+export function kindOfId(reader: Reader, id: bigint): Kind | undefined {
+  return reader.get(tables.id, [`${id}`])?.kind;
 }
 
 /** The last id that was recorded; 0: none ever. */
@@ -118,6 +123,7 @@ export function recordCommit(tx: Transaction, { key, name, labels, usage }: Comm
     labels: storedLabels(labels),
   };
   tx.put(tables.snapshot, [name], { id, info: committed, size: usage.size, inodes: usage.inodes });
+  tx.put(tables.id, [`${id}`], { kind: Kind.COMMITTED });
   tx.remove(tables.snapshot, [key]);
 }
 

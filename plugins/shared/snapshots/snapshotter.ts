@@ -12,6 +12,7 @@ import {
   childError,
   findMountable,
   findSnapshot,
+  kindOfId,
   lastId,
   recordCommit,
   recordNew,
@@ -19,7 +20,6 @@ import {
   recordUpdate,
 } from "./records.ts";
 import type { MountableKind, StoredSnapshot, Usage } from "./snapshot.ts";
-import { tables } from "./tables.ts";
 import { Turns } from "./turns.ts";
 
 /** Moments of an operation, in their order; tests end the process at one. */
@@ -47,8 +47,8 @@ export class Snapshotter {
   readonly #log: Log;
   readonly #onStep: (step: Step) => void;
   readonly #turns = new Turns();
-  /** Being made: on the disk perhaps, not recorded yet. */
-  readonly #unrecorded = new Set<bigint>();
+  /** What is being made or committed may be on the disk as this, whatever the records say. */
+  readonly #underWay = new Map<bigint, readonly Kind[]>();
   /** Committed ones that something is being made on, with how often. */
   readonly #pins = new Map<bigint, number>();
   #lastId: bigint;
@@ -105,23 +105,31 @@ export class Snapshotter {
   commit(key: string, name: string, labels: Labels): Promise<void> {
     return this.#turns.take(key, async () => {
       const { id } = findSnapshot(this.#database, key);
-      await worded(this.#driver.words.commit, async () => {
-        checkCommit(this.#database, key, name);
-        const usage = await this.#driver.measure(findMountable(this.#database, key));
-        await this.#driver.seal?.(id);
-        this.#onStep("sealed");
-        try {
-          await this.#database.write((tx) => recordCommit(tx, { key, name, labels, usage }));
-        } catch (error) {
-          if (!isHostError(error, "internal")) await this.#driver.unseal?.(id);
-          throw error;
-        }
-        this.#onStep("committed");
-      });
+      this.#underWay.set(id, [Kind.ACTIVE, Kind.COMMITTED]);
+      try {
+        await worded(this.#driver.words.commit, () => this.#commit(id, key, name, labels));
+      } finally {
+        this.#underWay.delete(id);
+      }
       await this.#driver.sealed?.(id).catch((error: unknown) => {
         this.#log.warn("rest of a committed snapshot left for the next cleanup", { id: `${id}`, error });
       });
     });
+  }
+
+  async #commit(id: bigint, key: string, name: string, labels: Labels): Promise<void> {
+    checkCommit(this.#database, key, name);
+    const usage = await this.#driver.measure(findMountable(this.#database, key));
+    await this.#driver.seal?.(id);
+    this.#onStep("sealed");
+    try {
+      await this.#database.write((tx) => recordCommit(tx, { key, name, labels, usage }));
+    } catch (error) {
+      // A commit that failed inside LMDB may be on disk all the same; the next process will see.
+      if (!isHostError(error, "internal")) await this.#driver.unseal?.(id);
+      throw error;
+    }
+    this.#onStep("committed");
   }
 
   /** Throws not-found, failed-precondition while others stand on it. */
@@ -167,9 +175,12 @@ export class Snapshotter {
 
   /** Takes away what removals and dead processes left on the disk. */
   async cleanup(): Promise<void> {
-    await worded("", () =>
-      this.#driver.sweep((id) => this.#unrecorded.has(id) || this.#database.has(tables.id, [`${id}`])),
-    );
+    await worded("", () => this.#driver.sweep((id) => this.#neededFor(id)));
+  }
+
+  #neededFor(id: bigint): readonly Kind[] {
+    const kind = kindOfId(this.#database, id);
+    return this.#underWay.get(id) ?? (kind === undefined ? [] : [kind]);
   }
 
   #shown({ id, info }: StoredSnapshot): Info {
@@ -178,12 +189,12 @@ export class Snapshotter {
   }
 
   #hold(id: bigint, parent: bigint | undefined): void {
-    this.#unrecorded.add(id);
+    this.#underWay.set(id, [Kind.ACTIVE, Kind.VIEW]);
     if (parent !== undefined) this.#pins.set(parent, (this.#pins.get(parent) ?? 0) + 1);
   }
 
   #release(id: bigint, parent: bigint | undefined): void {
-    this.#unrecorded.delete(id);
+    this.#underWay.delete(id);
     if (parent === undefined) return;
     const count = (this.#pins.get(parent) ?? 1) - 1;
     if (count === 0) this.#pins.delete(parent);

@@ -26,10 +26,13 @@ export class TreeWorkers implements AsyncDisposable {
   readonly #queue: Waiting[] = [];
 
   /** What a tree takes of its disk. */
-  async measure(path: string): Promise<TreeUsage> {
-    const usage = await this.#run({ task: "measure", path });
-    if (usage === undefined) throw new HostError("internal", `measure ${path}: no answer`);
-    return usage;
+  measure(path: string): Promise<TreeUsage> {
+    return this.#measure({ task: "measure", path });
+  }
+
+  /** What tree `to` has that tree `from` has not, or otherwise; see `measureChanges`. */
+  measureChanges(from: string, to: string): Promise<TreeUsage> {
+    return this.#measure({ task: "measure-changes", from, to });
   }
 
   /** Copies the contents and attributes of a folder to another, empty one; see `copyTree`. */
@@ -42,10 +45,26 @@ export class TreeWorkers implements AsyncDisposable {
     if (paths.length > 0) await this.#run({ task: "remove", paths });
   }
 
+  /** Makes a btrfs subvolume, empty or of what `source` holds; it is on disk when this resolves. */
+  async makeSubvolume(path: string, source?: string, { isReadonly = false } = {}): Promise<void> {
+    await this.#run({ task: "make-subvolume", path, source, isReadonly });
+  }
+
+  /** Deletes btrfs subvolumes, and those inside them. */
+  async removeSubvolumes(paths: readonly string[]): Promise<void> {
+    if (paths.length > 0) await this.#run({ task: "remove-subvolumes", paths });
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     for (const { end } of this.#queue.splice(0)) end({ failure: { message: "closed", code: undefined } });
     const workers = [...this.#busy.keys(), ...(this.#idle === undefined ? [] : [this.#idle])];
     await Promise.all(workers.map((worker) => worker.terminate()));
+  }
+
+  async #measure(job: TreeJob): Promise<TreeUsage> {
+    const usage = await this.#run(job);
+    if (usage === undefined) throw new HostError("internal", `${job.task}: no answer`);
+    return usage;
   }
 
   async #run(job: TreeJob): Promise<TreeUsage | undefined> {

@@ -4,7 +4,9 @@
  */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { openSnapshotter, type SnapshotterName } from "./snapshotter.ts";
+import { create } from "@bufbuild/protobuf";
+import { MountSchema } from "#proto/gen/containerd/types/types_pb.ts";
+import { openSnapshotter, writableFolder, type SnapshotterName } from "./snapshotter.ts";
 import { operations, type Operation } from "./kill-operations.ts";
 import type { Snapshotter } from "../../../plugins/shared/snapshots/snapshotter.ts";
 
@@ -28,8 +30,9 @@ async function carryOut(to: Snapshotter, operation: Operation): Promise<void> {
     case "view": {
       const kind = operation.method === "view" ? "view" : "active";
       const [mount] = await to.create(kind, operation.key, operation.parent, {});
-      const upper = mount?.options?.find((option) => option.startsWith("upperdir="))?.slice(9) ?? mount?.source ?? "";
-      if (kind === "active") writeFileSync(join(upper, operation.key), operation.key);
+      if (kind === "active" && mount !== undefined) {
+        writeFileSync(join(writableFolder(root, create(MountSchema, mount)), operation.key), operation.key);
+      }
       return;
     }
     case "commit":

@@ -6,7 +6,7 @@ import { mount, unmount } from "#linux";
 import { isHostError, type ErrorKind } from "#proto/wire/errors.ts";
 import { skipWithout } from "../../harness/peers.ts";
 import { makeTempFolder } from "../../harness/temp-folder.ts";
-import { startSnapshotter, type SnapshotterName, type TestedSnapshotter } from "./snapshotter.ts";
+import { startSnapshotter, writableFolder, type SnapshotterName, type TestedSnapshotter } from "./snapshotter.ts";
 
 const names: readonly SnapshotterName[] = ["overlayfs", "overlayfs-sync", "native"];
 
@@ -19,8 +19,7 @@ const fails = (kind: ErrorKind, pattern: RegExp) => (error: unknown) => {
 /** Where a snapshot's files are. */
 async function contentOf({ client }: TestedSnapshotter, key: string): Promise<string> {
   const { mounts } = await client.mounts({ key });
-  const [mounted] = mounts;
-  return mounted?.options.find((option) => option.startsWith("upperdir="))?.slice(9) ?? mounted?.source ?? "";
+  return writableFolder("", mounts[0]);
 }
 
 function foldersIn(root: string): string[] {

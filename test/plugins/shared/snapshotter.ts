@@ -1,6 +1,11 @@
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
 import type { Log } from "bulkhead/plugin";
 import { Snapshots } from "#proto/gen/containerd/services/snapshots/v1/snapshots_pb.ts";
+import type { Mount } from "#proto/gen/containerd/types/types_pb.ts";
+import { findMount, subvolumeId } from "#linux";
 import { clientOf, type Channel, type Client } from "#rpc";
+import { BtrfsDriver } from "../../../plugins/btrfs/btrfs-driver.ts";
 import { NativeDriver } from "../../../plugins/native/native-driver.ts";
 import { readKernelOptions } from "../../../plugins/overlayfs/kernel-options.ts";
 import { OverlayDriver } from "../../../plugins/overlayfs/overlay-driver.ts";
@@ -11,8 +16,8 @@ import { Snapshotter, type Step } from "../../../plugins/shared/snapshots/snapsh
 import { TreeWorkers } from "../../../plugins/shared/trees/tree-workers.ts";
 import { serveService } from "../serve-service.ts";
 
-/** The snapshotters that a test can be run with. */
-export type SnapshotterName = "overlayfs" | "overlayfs-label" | "overlayfs-sync" | "native";
+/** The snapshotters that a test can be run with; btrfs needs a root on one. */
+export type SnapshotterName = "overlayfs" | "overlayfs-label" | "overlayfs-sync" | "native" | "btrfs";
 
 export interface TestedSnapshotter extends AsyncDisposable {
   readonly snapshotter: Snapshotter;
@@ -53,8 +58,23 @@ export async function openSnapshotter(
 }
 
 function openDriver(name: SnapshotterName, root: string, trees: TreeWorkers): Driver & AsyncDisposable {
+  if (name === "btrfs") return new BtrfsDriver({ root, trees, device: findMount(root).source });
   if (name === "native") return new NativeDriver({ root, trees });
   const showsUpper = name === "overlayfs-label";
   const removesAtOnce = name === "overlayfs-sync";
   return new OverlayDriver({ root, trees, kernelOptions: readKernelOptions(root), showsUpper, removesAtOnce });
+}
+
+/** Folder of what a mount of a snapshotter over `root` shows for writing. */
+export function writableFolder(root: string, mount: Pick<Mount, "type" | "source" | "options"> | undefined): string {
+  if (mount?.type !== "btrfs") return optionOf(mount, "upperdir") ?? mount?.source ?? "";
+  const id = optionOf(mount, "subvolid");
+  const folders = ["active", "view"].flatMap((kind) =>
+    readdirSync(join(root, kind)).map((name) => join(root, kind, name)),
+  );
+  return folders.find((folder) => `${subvolumeId(folder)}` === id) ?? "";
+}
+
+function optionOf(mount: Pick<Mount, "options"> | undefined, name: string): string | undefined {
+  return mount?.options.find((option) => option.startsWith(`${name}=`))?.slice(name.length + 1);
 }

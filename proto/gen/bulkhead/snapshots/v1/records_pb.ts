@@ -6,7 +6,7 @@
 
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
-import type { Info } from "../../../containerd/services/snapshots/v1/snapshots_pb.ts";
+import type { Info, Kind } from "../../../containerd/services/snapshots/v1/snapshots_pb.ts";
 import { file_containerd_services_snapshots_v1_snapshots } from "../../../containerd/services/snapshots/v1/snapshots_pb.ts";
 import type { Message } from "@bufbuild/protobuf";
 
@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file bulkhead/snapshots/v1/records.proto.
  */
 export const file_bulkhead_snapshots_v1_records: GenFile = /*@__PURE__*/
-  fileDesc("CiNidWxraGVhZC9zbmFwc2hvdHMvdjEvcmVjb3Jkcy5wcm90bxIVYnVsa2hlYWQuc25hcHNob3RzLnYxImoKCFNuYXBzaG90EgoKAmlkGAEgASgEEjQKBGluZm8YAiABKAsyJi5jb250YWluZXJkLnNlcnZpY2VzLnNuYXBzaG90cy52MS5JbmZvEgwKBHNpemUYAyABKAMSDgoGaW5vZGVzGAQgASgDIgYKBE1hcmtiBnByb3RvMw", [file_containerd_services_snapshots_v1_snapshots]);
+  fileDesc("CiNidWxraGVhZC9zbmFwc2hvdHMvdjEvcmVjb3Jkcy5wcm90bxIVYnVsa2hlYWQuc25hcHNob3RzLnYxImoKCFNuYXBzaG90EgoKAmlkGAEgASgEEjQKBGluZm8YAiABKAsyJi5jb250YWluZXJkLnNlcnZpY2VzLnNuYXBzaG90cy52MS5JbmZvEgwKBHNpemUYAyABKAMSDgoGaW5vZGVzGAQgASgDIjoKAklkEjQKBGtpbmQYASABKA4yJi5jb250YWluZXJkLnNlcnZpY2VzLnNuYXBzaG90cy52MS5LaW5kIgcKBUNoaWxkYgZwcm90bzM", [file_containerd_services_snapshots_v1_snapshots]);
 
 /**
  * A snapshot, by name.
@@ -55,17 +55,38 @@ export const SnapshotSchema: GenMessage<Snapshot> = /*@__PURE__*/
   messageDesc(file_bulkhead_snapshots_v1_records, 0);
 
 /**
- * Says that something exists; the key says what.
+ * An id in use; the key says which.
  *
- * @generated from message bulkhead.snapshots.v1.Mark
+ * @generated from message bulkhead.snapshots.v1.Id
  */
-export type Mark = Message<"bulkhead.snapshots.v1.Mark"> & {
+export type Id = Message<"bulkhead.snapshots.v1.Id"> & {
+  /**
+   * Of its snapshot.
+   *
+   * @generated from field: containerd.services.snapshots.v1.Kind kind = 1;
+   */
+  kind: Kind;
 };
 
 /**
- * Describes the message bulkhead.snapshots.v1.Mark.
- * Use `create(MarkSchema)` to create a new message.
+ * Describes the message bulkhead.snapshots.v1.Id.
+ * Use `create(IdSchema)` to create a new message.
  */
-export const MarkSchema: GenMessage<Mark> = /*@__PURE__*/
+export const IdSchema: GenMessage<Id> = /*@__PURE__*/
   messageDesc(file_bulkhead_snapshots_v1_records, 1);
+
+/**
+ * Says that a snapshot stands on another; the key says which on which.
+ *
+ * @generated from message bulkhead.snapshots.v1.Child
+ */
+export type Child = Message<"bulkhead.snapshots.v1.Child"> & {
+};
+
+/**
+ * Describes the message bulkhead.snapshots.v1.Child.
+ * Use `create(ChildSchema)` to create a new message.
+ */
+export const ChildSchema: GenMessage<Child> = /*@__PURE__*/
+  messageDesc(file_bulkhead_snapshots_v1_records, 2);
 
