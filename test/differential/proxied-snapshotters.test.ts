@@ -6,12 +6,14 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import { Snapshots } from "#proto/gen/containerd/services/snapshots/v1/snapshots_pb.ts";
 import { HostError } from "#proto/wire/errors.ts";
 import { clientOf, connect, type Channel, type Client } from "#rpc";
+import { mountBtrfs, skipWithoutBtrfs } from "../harness/btrfs-disk.ts";
 import { startBulkhead, type BulkheadDaemon } from "../harness/bulkhead-daemon.ts";
 import { ctr } from "../harness/ctr.ts";
 import { skipWithout } from "../harness/peers.ts";
 import { startStock, type Daemon } from "../harness/stock-daemon.ts";
 import { readTree, type EntryFacts } from "../harness/tree-facts.ts";
 import { makeOddTree, setAllTimes } from "../plugins/shared/odd-tree.ts";
+import { writableFolder } from "../plugins/shared/snapshotter.ts";
 import { plain, type Outcome } from "./outcome.ts";
 
 /**
@@ -20,23 +22,33 @@ import { plain, type Outcome } from "./outcome.ts";
  */
 
 const skip = skipWithout({ peers: ["containerd"], root: true });
-const pairs = ["overlayfs", "native"] as const;
+const pairs = ["overlayfs", "native", "btrfs"] as const;
 type Pair = (typeof pairs)[number];
+const skipOf = (name: Pair) => skip || (name === "btrfs" && skipWithoutBtrfs());
+const pluginOf = (name: Pair) => `io.containerd.snapshotter.v1.${name}`;
 
 const owned = new AsyncDisposableStack();
 let ours: BulkheadDaemon;
 let stock: Daemon;
 let channel: Channel;
+/** The folder of a btrfs, where there can be one. */
+let btrfsFolder: string | undefined;
 
 before(async () => {
   if (skip !== false) return;
-  ours = owned.use(await startBulkhead());
-  const proxies = pairs.map(
-    (name) => `[proxy_plugins.our-${name}]\ntype = "snapshot"\naddress = "${ours.state}/s/${name}/peer.sock"`,
-  );
-  // Nothing refers to the snapshots: a collection would take them away.
-  const config = ['[plugins."io.containerd.gc.v1.scheduler"]\nstartup_delay = "24h"', ...proxies].join("\n");
-  stock = owned.use(await startStock({ config }));
+  if (skipOf("btrfs") === false) btrfsFolder = owned.use(await mountBtrfs()).path;
+  const placed = btrfsFolder === undefined ? [] : [pluginOf("btrfs")];
+  const ourPlaces = placed.map((plugin) => `plugins: { ${plugin}: { root_path: ${btrfsFolder}/ours/${plugin} } }\n`);
+  ours = owned.use(await startBulkhead({ config: ourPlaces.join("") }));
+  const config = [
+    // Nothing refers to the snapshots: a collection would take them away.
+    '[plugins."io.containerd.gc.v1.scheduler"]\nstartup_delay = "24h"',
+    ...placed.map((plugin) => `[plugins."${plugin}"]\nroot_path = "${btrfsFolder}/${plugin}"`),
+    ...pairs.map(
+      (name) => `[proxy_plugins.our-${name}]\ntype = "snapshot"\naddress = "${ours.state}/s/${name}/peer.sock"`,
+    ),
+  ];
+  stock = owned.use(await startStock({ config: config.join("\n") }));
   channel = owned.use(connect(stock.address));
 });
 after(() => owned.disposeAsync());
@@ -89,19 +101,20 @@ const calls: readonly Call[] = [
 ];
 
 for (const name of pairs) {
-  test(`${name}: calls are answered as the stock daemon's own snapshotter answers`, { skip }, async () => {
+  const options = { skip: skipOf(name) };
+  test(`${name}: calls are answered as the stock daemon's own snapshotter answers`, options, async () => {
     for (const call of calls) {
       const [own, proxied] = await Promise.all([make(name, name, call), make(`our-${name}`, name, call)]);
       assert.deepEqual(proxied, own, `${call[0]} ${JSON.stringify(call[1])}\n(left: ours, right: stock)`);
     }
   });
 
-  test(`${name}: what is written into layers is found in the same folders`, { skip }, async () => {
+  test(`${name}: what is written into layers is found in the same folders`, options, async () => {
     const trees = await Promise.all([fillLayers(name, name), fillLayers(`our-${name}`, name)]);
     assert.deepEqual(trees[1], trees[0]);
   });
 
-  test(`${name}: the stock client works with ours behind the stock daemon`, { skip }, async () => {
+  test(`${name}: the stock client works with ours behind the stock daemon`, options, async () => {
     const run = async (...args: readonly string[]) => {
       const snapshotter = ["--snapshotter", `our-${name}`];
       const { code, stdout, stderr } = await ctr(stock.address, ["snapshots", ...snapshotter, ...args]);
@@ -110,10 +123,11 @@ for (const name of pairs) {
     };
     await run("prepare", "one");
     await run("commit", "base", "one");
-    assert.match(await run("prepare", "--target", "/mnt", "two", "base"), name === "native" ? /rbind,rw/ : /lowerdir=/);
+    const mounted = { overlayfs: /lowerdir=/, native: /rbind,rw/, btrfs: /-t btrfs .* subvolid=/ };
+    assert.match(await run("prepare", "--target", "/mnt", "two", "base"), mounted[name]);
     await run("view", "three", "base");
     assert.match(await run("ls"), /^base +Committed +\n?.*^three +base +View/ms);
-    assert.match(await run("usage", "base"), /base +4\.0 KiB +1/);
+    assert.match(await run("usage", "base"), /base +[\d.]+ \w+ +1/);
     await run("label", "two", "a=b");
     assert.match(await run("info", "two"), /"a": "b"/);
     assert.match(await run("mounts", "/mnt", "two"), /^mount -t /);
@@ -142,35 +156,45 @@ function normalize(outcome: Outcome): Outcome {
   const text = JSON.stringify(outcome)
     .replaceAll(/\/[^":]*\/io\.containerd\.snapshotter\.v1\.[a-z]+/g, "<root>")
     .replaceAll(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, "<time>")
+    .replaceAll(/subvolid=\d+/g, "subvolid=<number>")
     .replaceAll("our-", "");
   return JSON.parse(text) as Outcome;
 }
 
-/** Two layers with odd things in them; gives the whole of `snapshots/` and what the layers take. */
+/** Two layers with odd things in them; gives what is in the folders and what they take. */
 async function fillLayers(snapshotter: string, pair: Pair): Promise<unknown> {
   const client = clientOf(Snapshots, channel);
   const options = { metadata: { "containerd-namespace": `layers-${pair}` } };
-  const folders = (snapshotter === pair ? stock.root : ours.root) + `/io.containerd.snapshotter.v1.${pair}/snapshots`;
-  const contentOf = async (key: string, parent: string): Promise<string> => {
+  const root = rootOf(snapshotter === pair ? "stock" : "ours", pair);
+  const trees: Record<string, EntryFacts>[] = [];
+  const usages: unknown[] = [];
+  let parent = "";
+  for (const [key, fill] of [
+    ["bottom", makeOddTree],
+    ["top", addFile],
+    ["next", () => {}],
+  ] as const) {
     const { mounts } = await client.prepare({ snapshotter, key, parent }, options);
-    const upper = mounts[0]?.options.find((option) => option.startsWith("upperdir="))?.slice(9);
-    return upper ?? mounts[0]?.source ?? "";
-  };
-  const bottom = await contentOf("bottom", "");
-  makeOddTree(bottom);
-  await client.commit({ snapshotter, key: "bottom", name: "layer-1" }, options);
-  const top = await contentOf("top", "layer-1");
-  mkdirSync(join(top, "new"));
-  writeFileSync(join(top, "new/file"), "x".repeat(5000));
-  setAllTimes(join(top, "new"));
-  await client.commit({ snapshotter, key: "top", name: "layer-2" }, options);
-  const next = await contentOf("next", "layer-2");
-  const usages = [];
-  for (const key of ["layer-1", "layer-2", "next"])
-    usages.push(plain(await client.usage({ snapshotter, key }, options)));
-  assert.ok([bottom, top, next].every((folder) => folder.startsWith(folders)));
-  const trees = [bottom, top, next].map((folder) => readTree(folder, { ignoreFolderTimes: true }));
+    const folder = writableFolder(root, mounts[0]);
+    assert.ok(folder.startsWith(root), folder);
+    fill(folder);
+    trees.push(readTree(folder, { ignoreFolderTimes: true }));
+    parent = `layer-${key}`;
+    await client.commit({ snapshotter, key, name: parent }, options);
+    usages.push(plain(await client.usage({ snapshotter, key: parent }, options)));
+  }
   return pair === "native" ? { usages: usages[0], trees: trees.map(withoutOddLinks) } : { usages, trees };
+}
+
+function rootOf(side: "stock" | "ours", pair: Pair): string {
+  if (pair === "btrfs") return `${btrfsFolder}${side === "ours" ? "/ours" : ""}/${pluginOf(pair)}`;
+  return `${(side === "ours" ? ours : stock).root}/${pluginOf(pair)}`;
+}
+
+function addFile(folder: string): void {
+  mkdirSync(join(folder, "new"));
+  writeFileSync(join(folder, "new/file"), "x".repeat(5000));
+  setAllTimes(join(folder, "new"));
 }
 
 /**

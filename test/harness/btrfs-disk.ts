@@ -1,8 +1,16 @@
+import { readFileSync } from "node:fs";
 import { truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { execa } from "execa";
 import { debianRoot } from "../../scripts/peers/folders.ts";
+import { skipWithout } from "./peers.ts";
 import { makeTempFolder } from "./temp-folder.ts";
+
+/** For a test's `skip` option. */
+export function skipWithoutBtrfs(): string | false {
+  const isKnown = readFileSync("/proc/filesystems", "utf8").includes("\tbtrfs\n");
+  return skipWithout({ peers: ["btrfs-progs"], root: true }) || (isKnown ? false : "this kernel has no btrfs");
+}
 
 /** A btrfs in a file. Owns: the mount, its loop device and the file. */
 export interface BtrfsDisk extends AsyncDisposable {

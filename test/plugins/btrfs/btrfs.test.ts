@@ -4,13 +4,11 @@ import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { createSubvolume, deleteSubvolume, findMount, mount, snapshotSubvolume, subvolumeId, unmount } from "#linux";
 import { isHostError } from "#proto/wire/errors.ts";
-import { mountBtrfs, type BtrfsDisk } from "../../harness/btrfs-disk.ts";
-import { skipWithout } from "../../harness/peers.ts";
+import { mountBtrfs, skipWithoutBtrfs, type BtrfsDisk } from "../../harness/btrfs-disk.ts";
 import { makeTempFolder } from "../../harness/temp-folder.ts";
 import { startSnapshotter, writableFolder, type TestedSnapshotter } from "../shared/snapshotter.ts";
 
-const canMount = readFileSync("/proc/filesystems", "utf8").includes("\tbtrfs\n");
-const skip = skipWithout({ peers: ["btrfs-progs"], root: true }) || (canMount ? false : "this kernel has no btrfs");
+const skip = skipWithoutBtrfs();
 
 let disk: BtrfsDisk;
 before(async () => {

@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { Kind } from "#proto/gen/containerd/services/snapshots/v1/snapshots_pb.ts";
+import { mountBtrfs, skipWithoutBtrfs } from "../../harness/btrfs-disk.ts";
 import { Child } from "../../harness/child.ts";
 import { skipWithout } from "../../harness/peers.ts";
 import { makeTempFolder } from "../../harness/temp-folder.ts";
@@ -21,24 +22,47 @@ const kindWords: Readonly<Record<Kind, string>> = {
 /** More than any snapshotter has for the operations. */
 const stepLimit = 100;
 
-for (const name of ["overlayfs", "native"] as const) {
-  test(`${name}: no step is bad to die at`, { skip: skipWithout({ root: true }), timeout: 300_000 }, async (t) => {
+/** Where a snapshotter has the folders of snapshots, and where in them the files are. */
+interface Layout {
+  readonly folders: readonly string[];
+  readonly files: string;
+  /** A view of a parent is the parent itself. */
+  readonly viewsAreBare?: boolean;
+}
+
+const layouts = {
+  overlayfs: { folders: ["snapshots"], files: "fs" },
+  native: { folders: ["snapshots"], files: "", viewsAreBare: true },
+  btrfs: { folders: ["active", "view", "snapshots"], files: "" },
+} as const satisfies Partial<Record<SnapshotterName, Layout>>;
+type Name = keyof typeof layouts;
+
+/** A place for roots. Owns: it. */
+async function makePlace(name: Name) {
+  if (name === "btrfs") return mountBtrfs();
+  return makeTempFolder("kill");
+}
+
+for (const name of Object.keys(layouts) as readonly Name[]) {
+  const skip = name === "btrfs" ? skipWithoutBtrfs() : skipWithout({ root: true });
+  test(`${name}: no step is bad to die at`, { skip, timeout: 300_000 }, async (t) => {
+    await using place = await makePlace(name);
     for (let step = 1; step < stepLimit; step++) {
-      await using folder = await makeTempFolder("kill");
-      const { acknowledged, isKilled } = await runUntil(name, folder.path, step);
+      const root = join(place.path, `${step}`);
+      const { acknowledged, isKilled } = await runUntil(name, root, step);
       if (!isKilled) {
         assert.ok(step > operations.length, `only ${step} steps`);
         return;
       }
       await t.test(`step ${step}, ${acknowledged} operations acknowledged`, () =>
-        checkSurvivor(name, folder.path, acknowledged),
+        checkSurvivor(name, root, acknowledged),
       );
     }
     assert.fail("the process never came to its end");
   });
 }
 
-async function runUntil(name: SnapshotterName, root: string, step: number) {
+async function runUntil(name: Name, root: string, step: number) {
   const program = join(import.meta.dirname, "crash-snapshotter.ts");
   await using child = new Child(process.execPath, [program, name, root, `${step}`]);
   const { code, signal } = await child.waitForExit();
@@ -47,7 +71,7 @@ async function runUntil(name: SnapshotterName, root: string, step: number) {
   return { acknowledged, isKilled: signal === "SIGKILL" };
 }
 
-async function checkSurvivor(name: SnapshotterName, root: string, acknowledged: number): Promise<void> {
+async function checkSurvivor(name: Name, root: string, acknowledged: number): Promise<void> {
   await using snapshotter = await startSnapshotter(name, root);
   const state = await stateOf(snapshotter);
   const expected = [stateAfter(acknowledged), stateAfter(acknowledged + 1)];
@@ -56,15 +80,15 @@ async function checkSurvivor(name: SnapshotterName, root: string, acknowledged: 
     `${JSON.stringify(state)} is none of ${JSON.stringify(expected)}`,
   );
   checkFiles(name, root, state);
-  const before = new Set(foldersIn(root));
+  const before = new Set(foldersIn(name, root));
   // What is made next takes no folder of an earlier one, and everything can be taken away.
   await snapshotter.client.prepare({ key: "after", parent: state.includes("committed base on ") ? "base" : "" });
-  assert.equal(foldersIn(root).filter((folder) => !before.has(folder)).length, 1);
+  assert.equal(foldersIn(name, root).filter((folder) => !before.has(folder)).length, 1);
   for (const each of ["after", "d", "x", "w", "v", "c", "b", "a", "top", "base"]) {
     await snapshotter.client.remove({ key: each }).catch(() => {});
   }
   await snapshotter.client.cleanup({});
-  assert.deepEqual(foldersIn(root), []);
+  assert.deepEqual(foldersIn(name, root), []);
 }
 
 async function stateOf({ client }: TestedSnapshotter): Promise<string[]> {
@@ -72,17 +96,18 @@ async function stateOf({ client }: TestedSnapshotter): Promise<string[]> {
   return infos.map((info) => `${kindWords[info.kind]} ${info.name} on ${info.parent}`).sort();
 }
 
-function foldersIn(root: string): string[] {
-  return readdirSync(join(root, "snapshots")).sort();
+function foldersIn(name: Name, root: string): string[] {
+  return layouts[name].folders.flatMap((folder) => readdirSync(join(root, folder)).map((id) => join(root, folder, id)));
 }
 
 /** Each snapshot has its folder, and nothing else has one; the files are in the committed ones. */
-function checkFiles(name: SnapshotterName, root: string, state: readonly string[]): void {
-  const hasFolder = (line: string) => name !== "native" || !/^view . on ./.test(line);
-  assert.equal(foldersIn(root).length, state.filter(hasFolder).length);
-  const files = foldersIn(root).flatMap((folder) => {
-    const top = join(root, "snapshots", folder, name === "native" ? "" : "fs");
-    return readdirSync(top).map((file) => readFileSync(join(top, file), "utf8"));
+function checkFiles(name: Name, root: string, state: readonly string[]): void {
+  const { files: top, viewsAreBare }: Layout = layouts[name];
+  const hasFolder = (line: string) => viewsAreBare !== true || !/^view . on ./.test(line);
+  assert.equal(foldersIn(name, root).length, state.filter(hasFolder).length);
+  const files = foldersIn(name, root).flatMap((snapshot) => {
+    const folder = join(snapshot, top);
+    return readdirSync(folder).map((file) => readFileSync(join(folder, file), "utf8"));
   });
   for (const [committed, file] of [
     ["committed base on ", "a"],
