@@ -1,6 +1,7 @@
 import { chmodSync } from "node:fs";
 import { findMount } from "#linux";
 import { SkipPlugin } from "bulkhead/plugin";
+import { hostPlatform } from "../shared/snapshots/host-platform.ts";
 import { snapshotterPlugin } from "../shared/snapshots/snapshotter-plugin.ts";
 import { BtrfsDriver } from "./btrfs-driver.ts";
 
@@ -10,7 +11,8 @@ export default snapshotterPlugin({
     chmodSync(root, 0o700);
     const { type } = findMount(root);
     if (type === "btrfs") return;
-    throw new SkipPlugin(`path ${root} (${type}) must be a btrfs filesystem to be used with the btrfs snapshotter`);
+    const reason = `path ${root} (${type}) must be a btrfs filesystem to be used with the btrfs snapshotter`;
+    throw new SkipPlugin(reason, { exports: { root }, platforms: [hostPlatform()] });
   },
   open: ({ root, trees }) => new BtrfsDriver({ root, trees, device: findMount(root).source }),
 });

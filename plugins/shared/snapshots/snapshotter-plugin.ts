@@ -2,6 +2,7 @@ import { mkdirSync } from "node:fs";
 import { definePlugin, type PluginContext, type PluginModule } from "bulkhead/plugin";
 import { TreeWorkers } from "../trees/tree-workers.ts";
 import type { Driver } from "./driver.ts";
+import { hostPlatform } from "./host-platform.ts";
 import { openRecords } from "./open-records.ts";
 import { snapshotsService } from "./service.ts";
 import { Snapshotter } from "./snapshotter.ts";
@@ -63,10 +64,4 @@ function sweepAtStart<Config>(snapshotter: Snapshotter, { log }: PluginContext<C
     log.warn("rubbish of an earlier process left for the next cleanup", { error });
   });
   return { [Symbol.asyncDispose]: () => done };
-}
-
-/** The platform whose images can be unpacked here, as containerd names it. */
-function hostPlatform() {
-  if (process.arch === "arm64") return { os: "linux", architecture: "arm64", variant: "v8" };
-  return { os: "linux", architecture: process.arch === "x64" ? "amd64" : process.arch };
 }

@@ -50,7 +50,7 @@ test("a blob of half a gibibyte passes in and out with memory flat in every proc
   const content = clientOf(Content, channel);
   const piece = patternBytes(mebibyte);
   const pids = await pidsOf(daemon);
-  const expected = ["content", "control", "events", "metadata", "native", "overlayfs", "router"];
+  const expected = ["btrfs", "content", "control", "events", "metadata", "native", "overlayfs", "router"];
   assert.deepEqual([...pids.keys()].sort(), expected);
   let digest = "";
   await staysFlat(pids, async () => {
