@@ -1,6 +1,6 @@
 /**
  * Run by the kill tests: carries out operations one after another, says which are acknowledged, and ends by SIGKILL at
- * the n-th step of all.
+ * the n-th step of all, or lives on idle after so many operations.
  */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -10,7 +10,7 @@ import { openSnapshotter, writableFolder, type SnapshotterName } from "./snapsho
 import { operations, type Operation } from "./kill-operations.ts";
 import type { Snapshotter } from "../../../plugins/shared/snapshots/snapshotter.ts";
 
-const [, , name = "overlayfs", root = "", fatalStep = "0"] = process.argv;
+const [, , name = "overlayfs", root = "", fatalStep = "0", idleAfter = "0"] = process.argv;
 
 let steps = 0;
 const { snapshotter } = await openSnapshotter(name as SnapshotterName, root, () => {
@@ -20,6 +20,7 @@ const { snapshotter } = await openSnapshotter(name as SnapshotterName, root, () 
 for (const [index, operation] of operations.entries()) {
   await carryOut(snapshotter, operation);
   process.stdout.write(`acknowledged ${index}\n`);
+  if (index + 1 === Number(idleAfter)) await new Promise(() => setInterval(() => {}, 1_000_000));
 }
 process.stdout.write(`steps ${steps}\n`);
 process.exit(0);
@@ -31,7 +32,8 @@ async function carryOut(to: Snapshotter, operation: Operation): Promise<void> {
       const kind = operation.method === "view" ? "view" : "active";
       const [mount] = await to.create(kind, operation.key, operation.parent, {});
       if (kind === "active" && mount !== undefined) {
-        writeFileSync(join(writableFolder(root, create(MountSchema, mount)), operation.key), operation.key);
+        const folder = writableFolder(root, create(MountSchema, mount));
+        writeFileSync(join(folder, operation.key), operation.key, { flush: true });
       }
       return;
     }
