@@ -5,7 +5,7 @@ import { after, before, test } from "node:test";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { Snapshots } from "#proto/gen/containerd/services/snapshots/v1/snapshots_pb.ts";
 import { HostError } from "#proto/wire/errors.ts";
-import { clientOf, connect, type Channel, type Client } from "#rpc";
+import { clientOf, connect, type Channel } from "#rpc";
 import { mountBtrfs, skipWithoutBtrfs } from "../harness/btrfs-disk.ts";
 import { startBulkhead, type BulkheadDaemon } from "../harness/bulkhead-daemon.ts";
 import { ctr } from "../harness/ctr.ts";
@@ -53,7 +53,7 @@ before(async () => {
 });
 after(() => owned.disposeAsync());
 
-type Method = keyof Client<typeof Snapshots> & keyof typeof Snapshots.method;
+type Method = keyof typeof Snapshots.method;
 type Call = { [M in Method]: readonly [M, MessageInitShape<(typeof Snapshots.method)[M]["input"]>] }[Method];
 
 /** Bad ones among good ones; each works on what those before it left. */

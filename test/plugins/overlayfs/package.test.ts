@@ -21,17 +21,15 @@ test("the package keeps its snapshots in root_path, labelled where that is wante
   const root = elsewhere.join("deep/er");
   const config = `plugins: { ${plugin}: { root_path: ${root}, upperdir_label: true } }\n`;
   await using daemon = await startBulkhead({ config });
-  const inOne = async <T>(work: (client: ReturnType<typeof clientOf<typeof Snapshots>>) => Promise<T>): Promise<T> => {
-    using channel = connect(socketOf(daemon));
-    return work(clientOf(Snapshots, channel));
-  };
-  const { mounts } = await inOne((client) => client.prepare({ key: "a" }));
+  using channel = connect(socketOf(daemon));
+  const { mounts } = await clientOf(Snapshots, channel).prepare({ key: "a" });
   assert.equal(mounts[0]?.source, `${root}/snapshots/1/fs`);
   const { pid } = await statusOf(daemon, "overlayfs");
   process.kill(Number(pid), "SIGKILL");
   await processEnd(Number(pid));
   await daemon.child.output.waitForNth(/plugin ready.*plugin=overlayfs /, 2);
-  const { info } = await inOne((client) => client.stat({ key: "a" }));
+  using again = connect(socketOf(daemon));
+  const { info } = await clientOf(Snapshots, again).stat({ key: "a" });
   assert.deepEqual(info?.labels, { "containerd.io/snapshot/overlay.upperdir": `${root}/snapshots/1/fs` });
 });
 
