@@ -9,8 +9,10 @@ import { clientOf, connect, type Channel } from "#rpc";
 import { mountBtrfs, skipWithoutBtrfs } from "../harness/btrfs-disk.ts";
 import { startBulkhead, type BulkheadDaemon } from "../harness/bulkhead-daemon.ts";
 import { ctr } from "../harness/ctr.ts";
+import { packImage } from "../harness/oci-archive.ts";
 import { skipWithout } from "../harness/peers.ts";
 import { startStock, type Daemon } from "../harness/stock-daemon.ts";
+import { makeTempFolder } from "../harness/temp-folder.ts";
 import { readTree, type EntryFacts } from "../harness/tree-facts.ts";
 import { makeOddTree, setAllTimes } from "../plugins/shared/odd-tree.ts";
 import { writableFolder } from "../plugins/shared/snapshotter.ts";
@@ -23,6 +25,7 @@ import { plain, type Outcome } from "./outcome.ts";
 
 const skip = skipWithout({ peers: ["containerd"], root: true });
 const pairs = ["overlayfs", "native", "btrfs"] as const;
+type Tree = Readonly<Record<string, EntryFacts>>;
 type Pair = (typeof pairs)[number];
 const skipOf = (name: Pair) => skip || (name === "btrfs" && skipWithoutBtrfs());
 const pluginOf = (name: Pair) => `io.containerd.snapshotter.v1.${name}`;
@@ -136,6 +139,39 @@ for (const name of pairs) {
   });
 }
 
+test("an image that the stock daemon unpacks into ours is what it is in its own", { skip }, async () => {
+  await using work = await makeTempFolder("img");
+  const [bottom, top] = [work.join("bottom"), work.join("top")];
+  mkdirSync(bottom);
+  makeOddTree(bottom);
+  mkdirSync(join(top, "deep"), { recursive: true });
+  for (const name of [".wh.big", "deep/.wh.same", "added"]) writeFileSync(join(top, name), "");
+  setAllTimes(top);
+  const reference = "example.com/odd:1";
+  const archive = await packImage(work.path, reference, [bottom, top]);
+  const run = async (...args: readonly string[]) => {
+    const { code, stderr } = await ctr(stock.address, ["image", ...args], { namespace: "images" });
+    assert.equal(code, 0, stderr);
+  };
+  const trees = new Map<string, Tree>();
+  for (const name of pairs.filter((each) => skipOf(each) === false).flatMap((each) => [each, `our-${each}`])) {
+    await run("import", "--snapshotter", name, archive);
+    const target = work.join(`mount-${name}`);
+    mkdirSync(target);
+    await run("mount", "--snapshotter", name, reference, target);
+    trees.set(name, readTree(target, { ignoreFolderTimes: true }));
+    await run("unmount", "--rm", "--snapshotter", name, target);
+  }
+  const names = Object.keys(trees.get("overlayfs") ?? {});
+  assert.ok(["added", "plain"].every((name) => names.includes(name)));
+  assert.ok(!["big", "deep/same"].some((name) => names.includes(name)));
+  for (const [name, tree] of trees) {
+    const own = trees.get(name.replace("our-", "")) ?? {};
+    const isCopied = name.endsWith("native");
+    assert.deepEqual(isCopied ? withoutOddLinks(tree) : tree, isCopied ? withoutOddLinks(own) : own, name);
+  }
+});
+
 /** One call of a namespace of its own, with paths and what is made up left out. */
 async function make(snapshotter: string, namespace: string, [method, request]: Call): Promise<Outcome> {
   const client = clientOf(Snapshots, channel) as unknown as Record<string, (r: unknown, o: unknown) => unknown>;
@@ -201,7 +237,7 @@ function addFile(folder: string): void {
  * Copies of the stock daemon's native snapshotter lose what ours keep: hard links of special files, and holes, which
  * makes them bigger. Folders' times, too.
  */
-function withoutOddLinks(tree: Readonly<Record<string, EntryFacts>>): Record<string, EntryFacts> {
+function withoutOddLinks(tree: Tree): Tree {
   return Object.fromEntries(
     Object.entries(tree).map(([path, { links, ...facts }]) => [
       path,
