@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import type { MessageInitShape } from "@bufbuild/protobuf";
@@ -169,6 +169,12 @@ test("an image that the stock daemon unpacks into ours is what it is in its own"
     const own = trees.get(name.replace("our-", "")) ?? {};
     const isCopied = name.endsWith("native");
     assert.deepEqual(isCopied ? withoutOddLinks(tree) : tree, isCopied ? withoutOddLinks(own) : own, name);
+  }
+  // The stock daemon's collector walks through ours, removes what nothing refers to, and has them clean up.
+  await run("rm", "--sync", reference);
+  for (const name of pairs.filter((each) => skipOf(each) === false)) {
+    const folders = name === "btrfs" ? ["active", "view", "snapshots"] : ["snapshots"];
+    for (const folder of folders) assert.deepEqual(readdirSync(join(rootOf("ours", name), folder)), [], name);
   }
 });
 
