@@ -101,9 +101,17 @@ export interface PluginDefinition<Config = Record<string, unknown>> {
   init(context: PluginContext<Config>): Promise<PluginOffer> | PluginOffer;
 }
 
-/** Thrown by `init`: not for this machine, which is no error. */
+/** What listings show of a plugin. */
+export type ShownOffer = Pick<PluginOffer, "exports" | "capabilities" | "platforms">;
+
+/** Thrown by `init`: not for this machine, which is no error. Listings show what is said of it all the same. */
 export class SkipPlugin extends Error {
   override readonly name = "SkipPlugin";
+  readonly shown: ShownOffer;
+  constructor(message: string, shown: ShownOffer = {}) {
+    super(message);
+    this.shown = shown;
+  }
 }
 
 /** Thrown by `init` for config that passes the schema but not the plugin's own checks. */

@@ -4,6 +4,7 @@ export {
   definePlugin,
   definePlugins,
   SkipPlugin,
+  type ShownOffer,
   type Events,
   type Log,
   type Peer,

@@ -5,6 +5,7 @@ import {
   FailureSchema,
   InitResponseSchema,
   OfferSchema,
+  type Offer,
   ResultSchema,
   SkipSchema,
   type InitRequest,
@@ -17,6 +18,7 @@ import { codeOf, toHostError } from "#proto/wire/status.ts";
 import {
   BadConfig,
   SkipPlugin,
+  type ShownOffer,
   type Events,
   type Log,
   type Peers,
@@ -114,12 +116,15 @@ function madeFolder(path: string): string {
 }
 
 function okResult({ type, id }: Registration, offer: PluginOffer): Result {
-  const value = create(OfferSchema, {
-    exports: { ...offer.exports },
-    capabilities: [...(offer.capabilities ?? [])],
-    platforms: (offer.platforms ?? []).map((platform) => ({ variant: "", ...platform })),
+  return create(ResultSchema, { type, id, outcome: { case: "ok", value: offerMessage(offer) } });
+}
+
+function offerMessage({ exports, capabilities = [], platforms = [] }: ShownOffer): Offer {
+  return create(OfferSchema, {
+    exports: { ...exports },
+    capabilities: [...capabilities],
+    platforms: platforms.map((platform) => ({ variant: "", ...platform })),
   });
-  return create(ResultSchema, { type, id, outcome: { case: "ok", value } });
 }
 
 function failedResult({ type, id }: Registration, thrown: unknown, log: Log): Result {
@@ -127,7 +132,10 @@ function failedResult({ type, id }: Registration, thrown: unknown, log: Log): Re
     return create(ResultSchema, {
       type,
       id,
-      outcome: { case: "skip", value: create(SkipSchema, { reason: thrown.message }) },
+      outcome: {
+        case: "skip",
+        value: create(SkipSchema, { reason: thrown.message, shown: offerMessage(thrown.shown) }),
+      },
     });
   }
   const fields = thrown instanceof BadConfig ? [...thrown.fields] : [];

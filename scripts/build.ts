@@ -24,6 +24,8 @@ const processes = {
 };
 /** These share modules at run time: a plugin's errors must be plugin-host's own classes. */
 const host = { "plugin-host": "plugin-host/main.ts", plugin: "plugin-host/index.ts" };
+/** Threads of packages, started by name from code that several packages share, which lands beside them. */
+const threads = { "tree-worker": "plugins/shared/trees/tree-worker.ts" };
 
 const common: BuildOptions = {
   absWorkingDir: projectFolder,
@@ -52,6 +54,7 @@ await Promise.all([
     ...common,
     entryPoints: {
       ...host,
+      ...threads,
       ...Object.fromEntries(plugins.map((id) => [`plugins/${id}/index`, `plugins/${id}/index.ts`])),
     },
     splitting: true,

@@ -1,7 +1,14 @@
 import { callLibc } from "./library.ts";
+import { pathArgument, pathText, type LinuxPath } from "./paths.ts";
 
 /** File type bits of `makeNode`'s mode. */
-export const nodeTypes = { fifo: 0o010000, character: 0o020000, block: 0o060000, regular: 0o100000 } as const;
+export const nodeTypes = {
+  fifo: 0o010000,
+  character: 0o020000,
+  block: 0o060000,
+  regular: 0o100000,
+  socket: 0o140000,
+} as const;
 
 /** Linux's encoding of a device number (gnu_dev_makedev). */
 export function deviceNumber(major: number, minor: number): bigint {
@@ -10,12 +17,12 @@ export function deviceNumber(major: number, minor: number): bigint {
 }
 
 /**
- * Makes a FIFO, device or plain file (mknod(2)); `mode` is one of `nodeTypes` with permission bits, less the umask.
+ * Makes a FIFO, device, socket or plain file (mknod(2)); `mode` is one of `nodeTypes` with permission bits, less the umask.
  * @throws LinuxError EEXIST, EPERM.
  */
-export function makeNode(path: string, mode: number, device = 0n): void {
+export function makeNode(path: LinuxPath, mode: number, device = 0n): void {
   const prototype = "int mknod(const char *path, unsigned int mode, uint64_t device)";
-  callLibc({ syscall: "mknod", path }, prototype, path, mode, device);
+  callLibc({ syscall: "mknod", path: pathText(path) }, prototype, pathArgument(path), mode, device);
 }
 
 /** Writes everything of the file system that a descriptor is on to its disk; the thread waits. */

@@ -1,15 +1,17 @@
 import { isLinuxError } from "./error.ts";
 import { callLibc } from "./library.ts";
+import { pathArgument, pathText, type LinuxPath } from "./paths.ts";
 
 const XATTR_CREATE = 1;
 const XATTR_REPLACE = 2;
 
 /** Value of an extended attribute of a path, symlinks not followed; undefined: it has none of that name. */
-export function getXattr(path: string, name: string): Buffer | undefined {
+export function getXattr(path: LinuxPath, name: string): Buffer | undefined {
+  const bytes = pathArgument(path);
   const prototype = "long lgetxattr(const char *path, const char *name, void *value, size_t size)";
   try {
     return readSized((buffer) =>
-      callLibc({ syscall: "lgetxattr", path }, prototype, path, name, buffer, buffer?.length ?? 0),
+      callLibc({ syscall: "lgetxattr", path: pathText(path) }, prototype, bytes, name, buffer, buffer?.length ?? 0),
     );
   } catch (error) {
     if (isLinuxError(error, "ENODATA")) return undefined;
@@ -18,24 +20,27 @@ export function getXattr(path: string, name: string): Buffer | undefined {
 }
 
 /** Sets an extended attribute of a path, symlinks not followed. */
-export function setXattr(path: string, name: string, value: Uint8Array, only?: "create" | "replace"): void {
+export function setXattr(path: LinuxPath, name: string, value: Uint8Array, only?: "create" | "replace"): void {
   const flags = only === undefined ? 0 : only === "create" ? XATTR_CREATE : XATTR_REPLACE;
   const prototype = "int lsetxattr(const char *path, const char *name, const void *value, size_t size, int flags)";
-  callLibc({ syscall: "lsetxattr", path }, prototype, path, name, value, value.length, flags);
+  const subject = { syscall: "lsetxattr", path: pathText(path) };
+  callLibc(subject, prototype, pathArgument(path), name, value, value.length, flags);
 }
 
 /** Names of a path's extended attributes, symlinks not followed. */
-export function listXattrs(path: string): string[] {
+export function listXattrs(path: LinuxPath): string[] {
+  const bytes = pathArgument(path);
   const prototype = "long llistxattr(const char *path, void *list, size_t size)";
   const list = readSized((buffer) =>
-    callLibc({ syscall: "llistxattr", path }, prototype, path, buffer, buffer?.length ?? 0),
+    callLibc({ syscall: "llistxattr", path: pathText(path) }, prototype, bytes, buffer, buffer?.length ?? 0),
   );
   return list.toString("utf8").split("\0").slice(0, -1);
 }
 
 /** Removes an extended attribute, symlinks not followed. @throws LinuxError ENODATA: there is none. */
-export function removeXattr(path: string, name: string): void {
-  callLibc({ syscall: "lremovexattr", path }, "int lremovexattr(const char *path, const char *name)", path, name);
+export function removeXattr(path: LinuxPath, name: string): void {
+  const prototype = "int lremovexattr(const char *path, const char *name)";
+  callLibc({ syscall: "lremovexattr", path: pathText(path) }, prototype, pathArgument(path), name);
 }
 
 /** Asks for the size, then for the value, again if it grew between. */

@@ -19,7 +19,7 @@ import {
   getContainerBytes,
   updateContainer,
 } from "./containers.ts";
-import type { Database } from "./database/database.ts";
+import type { Database } from "../shared/database/database.ts";
 import { tables } from "./database/tables.ts";
 import { compileObjectFilters, listBlocks, listRecords } from "./listing.ts";
 

@@ -7,9 +7,9 @@ import { filterField, filterLabel, type FilterAdaptor } from "#proto/wire/filter
 import { quote } from "#proto/wire/identifiers.ts";
 import { timestampNow } from "#proto/wire/timestamp.ts";
 import { checkContainer } from "./container-rules.ts";
-import type { Reader } from "./database/reader.ts";
+import type { Reader } from "../shared/database/reader.ts";
 import { tables } from "./database/tables.ts";
-import type { Transaction } from "./database/transaction.ts";
+import type { Transaction } from "../shared/database/transaction.ts";
 import { ensureNamespace } from "./namespaces.ts";
 import { storedLabels } from "./stored-labels.ts";
 

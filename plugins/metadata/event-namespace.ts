@@ -1,7 +1,7 @@
 import type { DescMessage, MessageInitShape } from "@bufbuild/protobuf";
 import { HostError, isHostError } from "#proto/wire/errors.ts";
 import { namespaceOf } from "#proto/wire/identifiers.ts";
-import type { Transaction } from "./database/transaction.ts";
+import type { Transaction } from "../shared/database/transaction.ts";
 
 /**
  * Publishes an event in the namespace of the call. A namespace call needs none for its own work: as containerd's, it

@@ -7,7 +7,7 @@ import {
 } from "#proto/gen/containerd/services/images/v1/images_pb.ts";
 import { HostError } from "#proto/wire/errors.ts";
 import { namespaceOf } from "#proto/wire/identifiers.ts";
-import type { Database } from "./database/database.ts";
+import type { Database } from "../shared/database/database.ts";
 import { tables } from "./database/tables.ts";
 import { createImage, deleteImage, fieldsOf, getImageBytes, imageAdaptor, updateImage } from "./images.ts";
 import { compileObjectFilters, listRecords } from "./listing.ts";

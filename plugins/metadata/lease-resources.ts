@@ -1,8 +1,8 @@
 import { digestProblem } from "#proto/wire/digest.ts";
 import { classedError, HostError } from "#proto/wire/errors.ts";
-import type { Reader } from "./database/reader.ts";
+import type { Reader } from "../shared/database/reader.ts";
 import { tables } from "./database/tables.ts";
-import type { Transaction } from "./database/transaction.ts";
+import type { Transaction } from "../shared/database/transaction.ts";
 import { getLease } from "./leases.ts";
 
 /** Something that a lease keeps: a blob, an ingest or a snapshot of one snapshotter. */

@@ -2,7 +2,7 @@ import { create } from "@bufbuild/protobuf";
 import { implement, type Service } from "bulkhead/plugin";
 import { Leases, ResourceSchema } from "#proto/gen/containerd/services/leases/v1/leases_pb.ts";
 import { namespaceOf } from "#proto/wire/identifiers.ts";
-import type { Database } from "./database/database.ts";
+import type { Database } from "../shared/database/database.ts";
 import { tables } from "./database/tables.ts";
 import { addLeaseResource, listLeaseResources, removeLeaseResource } from "./lease-resources.ts";
 import { createLease, deleteLease, leaseAdaptor } from "./leases.ts";

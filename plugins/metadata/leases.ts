@@ -4,9 +4,9 @@ import { classedError } from "#proto/wire/errors.ts";
 import { filterField, filterLabel, type FilterAdaptor } from "#proto/wire/filters.ts";
 import { quote } from "#proto/wire/identifiers.ts";
 import { nanosOf, timestampNow } from "#proto/wire/timestamp.ts";
-import type { Reader } from "./database/reader.ts";
+import type { Reader } from "../shared/database/reader.ts";
 import { tables } from "./database/tables.ts";
-import type { Transaction } from "./database/transaction.ts";
+import type { Transaction } from "../shared/database/transaction.ts";
 import { ensureNamespace } from "./namespaces.ts";
 import { storedLabels } from "./stored-labels.ts";
 

@@ -2,8 +2,8 @@ import { fromBinary, type DescMessage, type MessageShape } from "@bufbuild/proto
 import { embedMessages, type EncodedMessage } from "bulkhead/plugin";
 import { HostError, isHostError } from "#proto/wire/errors.ts";
 import { compileFilters, passAll, type Filter, type FilterAdaptor } from "#proto/wire/filters.ts";
-import type { Entry, Reader } from "./database/reader.ts";
-import type { Table } from "./database/tables.ts";
+import type { Entry, Reader } from "../shared/database/reader.ts";
+import type { Table } from "../shared/database/table.ts";
 
 /** Records of one block, and those looked at in one go. */
 const blockLimit = 100;

@@ -1,4 +1,4 @@
-import type { Database } from "./database/database.ts";
+import type { Database } from "../shared/database/database.ts";
 
 /** Prometheus text. */
 export function metricsOf(database: Database): string {

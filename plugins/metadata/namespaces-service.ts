@@ -8,9 +8,9 @@ import { Namespaces, type Namespace } from "#proto/gen/containerd/services/names
 import { HostError } from "#proto/wire/errors.ts";
 import { parseMaskPath } from "#proto/wire/field-mask.ts";
 import { quote } from "#proto/wire/identifiers.ts";
-import type { Database } from "./database/database.ts";
+import type { Database } from "../shared/database/database.ts";
 import { tables } from "./database/tables.ts";
-import type { Transaction } from "./database/transaction.ts";
+import type { Transaction } from "../shared/database/transaction.ts";
 import { publishNamespaceEvent } from "./event-namespace.ts";
 import {
   createNamespace,

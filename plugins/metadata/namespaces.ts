@@ -2,9 +2,10 @@ import type { DescMessage } from "@bufbuild/protobuf";
 import { classedError, HostError } from "#proto/wire/errors.ts";
 import { quote, validateIdentifier } from "#proto/wire/identifiers.ts";
 import { keptLabels, validateLabels } from "#proto/wire/labels.ts";
-import type { Reader } from "./database/reader.ts";
-import { tables, type Table } from "./database/tables.ts";
-import type { Transaction } from "./database/transaction.ts";
+import type { Reader } from "../shared/database/reader.ts";
+import { tables } from "./database/tables.ts";
+import type { Table } from "../shared/database/table.ts";
+import type { Transaction } from "../shared/database/transaction.ts";
 
 type Labels = Readonly<Record<string, string>>;
 

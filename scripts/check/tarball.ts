@@ -12,6 +12,7 @@ import { clientOf, connect } from "#rpc";
 import manifest from "../../package.json" with { type: "json" };
 import { Child } from "../../test/harness/child.ts";
 import { prepareBulkhead } from "../../test/harness/bulkhead-daemon.ts";
+import { isSettled } from "../../test/harness/plugin-status.ts";
 import { assertNothingLeft } from "../../test/harness/leftovers.ts";
 import { makeTempFolder } from "../../test/harness/temp-folder.ts";
 import { projectFolder } from "../peers/folders.ts";
@@ -26,6 +27,7 @@ const wanted = [
   "package/proto/bulkhead/host/v1/host.proto",
   "package/proto/bulkhead/control/v1/control.proto",
   "package/dist/holder.js",
+  "package/dist/tree-worker.js",
   "package/dist/plugins/content/plugin.yaml",
 ];
 /** What must not be in it. */
@@ -90,7 +92,7 @@ async function boot(command: string): Promise<void> {
   const { stdout } = await execa(command, ["--address", folder.join("c.sock"), "plugins", "ls", "--json"], { env });
   const plugins = JSON.parse(stdout) as { state: string; id: string }[];
   assert.deepEqual(
-    plugins.filter(({ state }) => state !== "ready"),
+    plugins.filter((plugin) => !isSettled(plugin)),
     [],
     "not ready",
   );

@@ -29,6 +29,7 @@ export const debianPeers: readonly DebianPeer[] = [
     packages: ["haproxy", "liblua5.3-0", "libopentracing-c-wrapper0", "libopentracing1"],
     programs: ["usr/sbin/haproxy"],
   },
+  { name: "btrfs-progs", version: "6.2-", packages: ["btrfs-progs", "liblzo2-2"], programs: ["sbin/mkfs.btrfs"] },
   { name: "nginx", version: "1.22.1-", packages: ["nginx"], programs: ["usr/sbin/nginx"] },
 ];
 

@@ -6,7 +6,7 @@ import { ManifestCache } from "./manifest-cache.ts";
 /** Where packages are looked for; each folder in it that holds a plugin.yaml is one. */
 export interface PackageFolder {
   readonly path: string;
-  /** Its packages came with Bulkhead. */
+  /** Its packages came with Bulkhead, perhaps beside a folder of code that they share. */
   readonly shipped: boolean;
   /** It need not exist. */
   readonly optional: boolean;
@@ -59,7 +59,7 @@ function openCache(file: string | undefined): ManifestCache | undefined {
   return file === undefined ? undefined : new ManifestCache(file);
 }
 
-function packagesIn({ path, optional }: PackageFolder, warnings: string[]): string[] {
+function packagesIn({ path, shipped, optional }: PackageFolder, warnings: string[]): string[] {
   let names: string[];
   try {
     names = readdirSync(path).sort();
@@ -73,7 +73,7 @@ function packagesIn({ path, optional }: PackageFolder, warnings: string[]): stri
     .map((name) => join(path, name))
     .filter((folder) => {
       const isPackage = existsSync(join(folder, "plugin.yaml"));
-      if (!isPackage) warnings.push(`${folder} holds no plugin.yaml and is ignored`);
+      if (!isPackage && !shipped) warnings.push(`${folder} holds no plugin.yaml and is ignored`);
       return isPackage;
     });
 }

@@ -1,4 +1,4 @@
-import type { InitResponse } from "#proto/gen/bulkhead/plugin/v1/plugin_pb.ts";
+import type { InitResponse, Offer } from "#proto/gen/bulkhead/plugin/v1/plugin_pb.ts";
 import { codeOf } from "#proto/wire/status.ts";
 import { uriOf, type Manifest } from "../config/manifest.ts";
 import type { PluginView } from "../status.ts";
@@ -27,19 +27,14 @@ export function outcomesOf(manifest: Manifest, response: InitResponse): Readonly
         case undefined:
           return [uriOf(declaration), declared];
         case "ok":
+          return [uriOf(declaration), shownBy(declared, outcome.value)];
+        case "skip": {
+          const { reason, shown } = outcome.value;
+          const text = reason.includes("skip plugin") ? reason : `${reason}: skip plugin`;
           return [
             uriOf(declaration),
-            {
-              ...declared,
-              exports: { ...declared.exports, ...outcome.value.exports },
-              capabilities: outcome.value.capabilities.length > 0 ? outcome.value.capabilities : declared.capabilities,
-              platforms: outcome.value.platforms.length > 0 ? outcome.value.platforms : declared.platforms,
-            },
+            { ...shownBy(declared, shown), outcome: "skipped", reason: text, code: codeOf("unknown") },
           ];
-        case "skip": {
-          const { reason } = outcome.value;
-          const text = reason.includes("skip plugin") ? reason : `${reason}: skip plugin`;
-          return [uriOf(declaration), { ...declared, outcome: "skipped", reason: text, code: codeOf("unknown") }];
         }
         case "failure": {
           const { code, message, fields } = outcome.value;
@@ -50,6 +45,17 @@ export function outcomesOf(manifest: Manifest, response: InitResponse): Readonly
       }
     }),
   );
+}
+
+/** What was declared, with what Init said in its place. */
+function shownBy(declared: PluginOutcome, offer: Offer | undefined): PluginOutcome {
+  const { exports = {}, capabilities = [], platforms = [] } = offer ?? {};
+  return {
+    ...declared,
+    exports: { ...declared.exports, ...exports },
+    capabilities: capabilities.length > 0 ? capabilities : declared.capabilities,
+    platforms: platforms.length > 0 ? platforms : declared.platforms,
+  };
 }
 
 /** What a plugin is before, or without, Init. */

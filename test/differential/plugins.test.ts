@@ -6,6 +6,9 @@ import { call, run, view } from "./steps.ts";
 /** What this version ships; the rest of the stock daemon's list comes with later packages. */
 const shipped = [
   "io.containerd.content.v1.content",
+  "io.containerd.snapshotter.v1.btrfs",
+  "io.containerd.snapshotter.v1.native",
+  "io.containerd.snapshotter.v1.overlayfs",
   "io.containerd.metadata.v1.bolt",
   "io.containerd.event.v1.exchange",
   "io.containerd.gc.v1.scheduler",

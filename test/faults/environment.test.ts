@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { startBulkhead } from "../harness/bulkhead-daemon.ts";
 import { packageFolder } from "../harness/package-folder.ts";
 import { skipWithout } from "../harness/peers.ts";
-import { listPlugins, statusOf } from "../harness/plugin-status.ts";
+import { isSettled, listPlugins, statusOf } from "../harness/plugin-status.ts";
 import { makeTempFolder } from "../harness/temp-folder.ts";
 
 const hostile = {
@@ -31,7 +31,7 @@ test("variables set outside change nothing, and no package sees them", {
   await using daemon = await startBulkhead({ folder, config, env: hostile });
   const plugins = await listPlugins(daemon);
   assert.deepEqual(
-    plugins.filter(({ state }) => state !== "ready"),
+    plugins.filter((plugin) => !isSettled(plugin)),
     [],
   );
   const { pid } = await statusOf(daemon, "go-echo");

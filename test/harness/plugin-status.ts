@@ -10,6 +10,11 @@ export async function listPlugins(daemon: BulkheadDaemon): Promise<readonly Plug
   return plugins;
 }
 
+/** Whether a plugin is as it should be: ready, or not for this machine, as btrfs is on most. */
+export function isSettled({ state }: Pick<PluginStatus, "state">): boolean {
+  return state === "ready" || state === "skipped";
+}
+
 /** Status of a package's first plugin. */
 export async function statusOf(daemon: BulkheadDaemon, name: string): Promise<PluginStatus> {
   const found = (await listPlugins(daemon)).find((plugin) => plugin.package === name);

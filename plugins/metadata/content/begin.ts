@@ -1,6 +1,6 @@
 import { digestProblem } from "#proto/wire/digest.ts";
 import { classedError } from "#proto/wire/errors.ts";
-import type { Database } from "../database/database.ts";
+import type { Database } from "../../shared/database/database.ts";
 import type { ContentBackEnd } from "./back-end.ts";
 import { hasBlob } from "./blobs.ts";
 import type { Removals } from "./removals.ts";

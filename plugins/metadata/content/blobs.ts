@@ -6,9 +6,9 @@ import { filterField, filterLabel, type FilterAdaptor } from "#proto/wire/filter
 import { quote } from "#proto/wire/identifiers.ts";
 import { validateLabels } from "#proto/wire/labels.ts";
 import { timestampNow } from "#proto/wire/timestamp.ts";
-import type { Reader } from "../database/reader.ts";
+import type { Reader } from "../../shared/database/reader.ts";
 import { tables } from "../database/tables.ts";
-import type { Transaction } from "../database/transaction.ts";
+import type { Transaction } from "../../shared/database/transaction.ts";
 import { leaveLease } from "../lease-resources.ts";
 import { storedLabels } from "../stored-labels.ts";
 

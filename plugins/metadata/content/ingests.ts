@@ -1,9 +1,9 @@
 import type { Ingest } from "#proto/gen/bulkhead/metadata/v1/records_pb.ts";
 import { classedError, HostError, isHostError } from "#proto/wire/errors.ts";
 import { nanosOf, timestampFromNanos, timestampNow } from "#proto/wire/timestamp.ts";
-import type { Reader } from "../database/reader.ts";
+import type { Reader } from "../../shared/database/reader.ts";
 import { tables } from "../database/tables.ts";
-import type { Transaction } from "../database/transaction.ts";
+import type { Transaction } from "../../shared/database/transaction.ts";
 import { joinLease, leaveLease } from "../lease-resources.ts";
 import { ensureNamespace } from "../namespaces.ts";
 import { hasBlob } from "./blobs.ts";

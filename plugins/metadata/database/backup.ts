@@ -1,7 +1,7 @@
 import { chmod, link, mkdtemp, open, rm, stat } from "node:fs/promises";
 import { dirname, isAbsolute, join } from "node:path";
 import { HostError } from "#proto/wire/errors.ts";
-import type { Database } from "./database.ts";
+import type { Database } from "../../shared/database/database.ts";
 
 /**
  * Copies the database, as of one moment, to an absolute path where no file is yet; it appears whole or not at all,

@@ -1,64 +1,16 @@
-import { existsSync, mkdirSync } from "node:fs";
-import { join } from "node:path";
-import { Lock, LockHeldError } from "#linux";
-import { HostError } from "#proto/wire/errors.ts";
-import { Database, type DatabaseOptions } from "./database.ts";
-import { hasRoomForNew } from "./disk-reserve.ts";
-import { openEnvironment } from "./environment.ts";
-import { diskFullError, openFailure } from "./failure.ts";
-import { checkDatabaseFile } from "./file-check.ts";
-import { isNewDatabase, recordFormat } from "./version.ts";
+import type { Database } from "../../shared/database/database.ts";
+import type { DatabaseKind } from "../../shared/database/database-kind.ts";
+import { openDatabase as openKind, type OpenOptions } from "../../shared/database/open.ts";
 
-/** Name of the database in its folder. containerd's is meta.db, a bolt file: the names must differ. */
-export const databaseFile = "meta.lmdb";
-const lockFile = "lock";
+/** containerd's file is meta.db, a bolt file: the names must differ. */
+const metadataDatabase: DatabaseKind = {
+  subject: "metadata",
+  fileName: "meta.lmdb",
+  formatVersion: 1,
+  limitKey: 'plugins."io.containerd.metadata.v1.bolt".maxSize (metadata.maxSize)',
+};
 
-export interface OpenOptions extends Omit<DatabaseOptions, "file" | "lock"> {
-  /** Flush each commit to disk; default true. */
-  readonly flushes?: boolean;
-}
-
-/**
- * Opens the database in `folder`, making both where they are missing. Throws unavailable while another process has
- * it open, failed-precondition when a newer Bulkhead wrote it or the folder cannot be written, data-loss for a file
- * that is no database.
- */
-export async function openDatabase(folder: string, options: OpenOptions): Promise<Database> {
-  const lock = takeLock(folder);
-  const file = join(folder, databaseFile);
-  try {
-    checkDatabaseFile(file);
-    const isComplete = [file, `${file}-lock`].every((path) => existsSync(path));
-    if (!isComplete && !hasRoomForNew(folder)) throw diskFullError(folder);
-    const environment = openEnvironment(file, { flushes: options.flushes ?? true });
-    return await readFormat(new Database(environment, { ...options, file, lock }), file);
-  } catch (error) {
-    lock[Symbol.dispose]();
-    throw openFailure(file, error);
-  }
-}
-
-/** The database, closed again where its format is not for us. */
-async function readFormat(database: Database, file: string): Promise<Database> {
-  try {
-    if (isNewDatabase(database, file)) await database.write(recordFormat);
-    return database;
-  } catch (error) {
-    await database[Symbol.asyncDispose]();
-    throw error;
-  }
-}
-
-/** LMDB lets any number of processes write, each with its own idea of the next id: only one may. */
-function takeLock(folder: string): Lock {
-  try {
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
-    return Lock.acquire(join(folder, lockFile), `pid ${process.pid}`);
-  } catch (cause) {
-    const text = cause instanceof Error ? cause.message : String(cause);
-    if (cause instanceof LockHeldError) {
-      throw new HostError("unavailable", `open the metadata database: ${text}; it must end first`, { cause });
-    }
-    throw new HostError("failed-precondition", `open the metadata database in ${folder}: ${text}`, { cause });
-  }
+/** Opens the metadata database in `folder`; see the shared `openDatabase`. */
+export function openDatabase(folder: string, options: OpenOptions): Promise<Database> {
+  return openKind(metadataDatabase, folder, options);
 }

@@ -1,33 +1,14 @@
-import type { DescMessage } from "@bufbuild/protobuf";
-import {
-  FormatSchema,
-  IngestSchema,
-  IntentSchema,
-  NamespaceTraceSchema,
-  SequenceSchema,
-} from "#proto/gen/bulkhead/metadata/v1/records_pb.ts";
+import { IngestSchema, IntentSchema, NamespaceTraceSchema } from "#proto/gen/bulkhead/metadata/v1/records_pb.ts";
 import { ContainerSchema } from "#proto/gen/containerd/services/containers/v1/containers_pb.ts";
 import { InfoSchema } from "#proto/gen/containerd/services/content/v1/content_pb.ts";
 import { ImageSchema } from "#proto/gen/containerd/services/images/v1/images_pb.ts";
 import { LeaseSchema, ResourceSchema } from "#proto/gen/containerd/services/leases/v1/leases_pb.ts";
 import { NamespaceSchema } from "#proto/gen/containerd/services/namespaces/v1/namespaces_pb.ts";
-
-/** A kind of record. Its name begins every key, so it never changes; the parts of a key stand behind each. */
-export interface Table<D extends DescMessage> {
-  readonly name: string;
-  readonly schema: D;
-}
-
-function table<D extends DescMessage>(name: string, schema: D): Table<D> {
-  return { name, schema };
-}
+import { ownTables, table } from "../../shared/database/table.ts";
 
 /** Every kind of record in the database. */
 export const tables = {
-  /** No parts. */
-  format: table("format", FormatSchema),
-  /** Name of the counter. */
-  sequence: table("sequence", SequenceSchema),
+  ...ownTables,
   /** Namespace. */
   namespace: table("namespace", NamespaceSchema),
   /** Namespace. */

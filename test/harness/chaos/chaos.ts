@@ -2,7 +2,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { numbersFrom } from "../../differential/chance.ts";
 import { startBulkhead, type BulkheadDaemon } from "../bulkhead-daemon.ts";
 import { packageFolder } from "../package-folder.ts";
-import { listPlugins } from "../plugin-status.ts";
+import { isSettled, listPlugins } from "../plugin-status.ts";
 import { makeTempFolder } from "../temp-folder.ts";
 import { mountTmpfs } from "../tmpfs.ts";
 import { Clients, type Failure, type Gap } from "./clients.ts";
@@ -121,7 +121,7 @@ async function untilReady(daemon: BulkheadDaemon): Promise<void> {
   while (performance.now() < over) {
     const plugins = await listPlugins(daemon).catch(() => undefined);
     last = plugins?.map(({ package: name, state, reason }) => `${name} is ${state} ${reason}`) ?? ["control is away"];
-    if (plugins?.every(({ state }) => state === "ready") === true) return;
+    if (plugins?.every(isSettled) === true) return;
     await pause(50);
   }
   const output = daemon.child.output.lines.slice(-20).join("\n");

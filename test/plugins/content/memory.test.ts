@@ -18,7 +18,8 @@ const scope = { metadata: { "containerd-namespace": "memory" } };
 async function pidsOf(daemon: BulkheadDaemon): Promise<ReadonlyMap<string, number>> {
   const plugins = await listPlugins(daemon);
   const parts = JSON.parse(await readFile(`${daemon.state}/parts.json`, "utf8")) as Record<string, { pid: number }>;
-  const packages = plugins.map(({ package: name, pid }) => [name, Number(pid)] as const);
+  const running = plugins.filter(({ pid }) => pid > 0n);
+  const packages = running.map(({ package: name, pid }) => [name, Number(pid)] as const);
   return new Map([...packages, ["router", parts["router"]?.pid ?? 0]]);
 }
 
@@ -50,7 +51,11 @@ test("a blob of half a gibibyte passes in and out with memory flat in every proc
   const content = clientOf(Content, channel);
   const piece = patternBytes(mebibyte);
   const pids = await pidsOf(daemon);
-  assert.deepEqual([...pids.keys()].sort(), ["content", "control", "events", "metadata", "router"]);
+  const expected = ["content", "control", "events", "metadata", "router"];
+  assert.deepEqual(
+    expected.filter((name) => !pids.has(name)),
+    [],
+  );
   let digest = "";
   await staysFlat(pids, async () => {
     const requests = (async function* () {

@@ -9,9 +9,9 @@ import { blobsService } from "../../../plugins/metadata/content/blobs-service.ts
 import { contentService } from "../../../plugins/metadata/content/content-service.ts";
 import { Removals } from "../../../plugins/metadata/content/removals.ts";
 import { Settler } from "../../../plugins/metadata/content/settlement.ts";
-import type { Database } from "../../../plugins/metadata/database/database.ts";
+import type { Database } from "../../../plugins/shared/database/database.ts";
 import { openDatabase } from "../../../plugins/metadata/database/open.ts";
-import type { PendingEvent } from "../../../plugins/metadata/database/transaction.ts";
+import type { PendingEvent } from "../../../plugins/shared/database/transaction.ts";
 import { imagesService } from "../../../plugins/metadata/images-service.ts";
 import { leasesService } from "../../../plugins/metadata/leases-service.ts";
 import { namespacesService } from "../../../plugins/metadata/namespaces-service.ts";

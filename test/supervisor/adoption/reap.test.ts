@@ -7,7 +7,7 @@ import { packageFolder } from "../../harness/package-folder.ts";
 import { partPid } from "../../harness/parts.ts";
 import { skipWithout } from "../../harness/peers.ts";
 import { processEnd } from "../../harness/process-end.ts";
-import { listPlugins } from "../../harness/plugin-status.ts";
+import { isSettled, listPlugins } from "../../harness/plugin-status.ts";
 import { makeTempFolder } from "../../harness/temp-folder.ts";
 import { runCommand } from "../cli/run-command.ts";
 
@@ -22,7 +22,7 @@ test("reap ends everything that a daemon which died has left, and leaves a livin
   const meanwhile = await reap({});
   assert.deepEqual([meanwhile.code, meanwhile.stdout], [0, ""]);
   assert.match(meanwhile.stderr, /nothing to reap: a daemon lives/);
-  assert.ok((await listPlugins(daemon)).every((plugin) => plugin.state === "ready"));
+  assert.ok((await listPlugins(daemon)).every(isSettled));
 
   const control = await partPid(daemon, "control");
   daemon.child.kill("SIGKILL");

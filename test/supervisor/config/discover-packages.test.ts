@@ -14,7 +14,7 @@ const folder = (path: string, more: Partial<PackageFolder> = {}): PackageFolder 
 });
 
 describe("packages", () => {
-  it("are the folders that hold a plugin.yaml, by name; others are warned of", async () => {
+  it("are the folders that hold a plugin.yaml, by name; others are warned of, unless they were shipped", async () => {
     await using files = await makeFiles({
       "one/b/plugin.yaml": named("b"),
       "one/a/plugin.yaml": named("a"),
@@ -22,6 +22,7 @@ describe("packages", () => {
       "one/file": "",
       "one/.hidden/x": "",
       "two/c/plugin.yaml": named("c"),
+      "two/empty/README": "",
     });
     const found = await discoverPackages(
       [
@@ -40,7 +41,7 @@ describe("packages", () => {
       ],
     );
     assert.equal(found.packages[0]?.manifest.folder, files.join("one/a"));
-    assert.deepEqual(found.warnings, [`${files.join("one/empty")} holds no plugin.yaml and is ignored`]);
+    assert.deepEqual(found.warnings, [`${files.join("two/empty")} holds no plugin.yaml and is ignored`]);
   });
 
   it("that have one name: the later is failed, whatever its folder is called", async () => {

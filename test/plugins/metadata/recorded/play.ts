@@ -38,8 +38,8 @@ export interface RecordedCase {
 }
 
 /** The calls of a recording with the answers of containerd 1.6.20, in order; later ones depend on earlier ones. */
-export function readRecording(name: string): RecordedCase[] {
-  const text = readFileSync(join(import.meta.dirname, `${name}.jsonl`), "utf8");
+export function readRecording(name: string, folder = import.meta.dirname): RecordedCase[] {
+  const text = readFileSync(join(folder, `${name}.jsonl`), "utf8");
   return text
     .split("\n")
     .filter((line) => line !== "")

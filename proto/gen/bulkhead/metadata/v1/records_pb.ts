@@ -15,47 +15,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file bulkhead/metadata/v1/records.proto.
  */
 export const file_bulkhead_metadata_v1_records: GenFile = /*@__PURE__*/
-  fileDesc("CiJidWxraGVhZC9tZXRhZGF0YS92MS9yZWNvcmRzLnByb3RvEhRidWxraGVhZC5tZXRhZGF0YS52MSIZCgZGb3JtYXQSDwoHdmVyc2lvbhgBIAEoDSIYCghTZXF1ZW5jZRIMCgRsYXN0GAEgASgEIicKDk5hbWVzcGFjZVRyYWNlEhUKDWhhZF9jb250YWluZXIYASABKAgiaAoGSW5nZXN0EgsKA3JlZhgBIAEoCRIRCglzdG9yZV9yZWYYAiABKAkSDgoGc2hhcmVkGAMgASgJEi4KCmV4cGlyZXNfYXQYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIqkBCgZJbnRlbnQSEAoIc2VxdWVuY2UYASABKAQSEQoJbmFtZXNwYWNlGAIgASgJEi4KCmNyZWF0ZWRfYXQYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEj0KDmNvbnRlbnRfY29tbWl0GAQgASgLMiMuYnVsa2hlYWQubWV0YWRhdGEudjEuQ29udGVudENvbW1pdEgAQgsKCW9wZXJhdGlvbiLMAQoNQ29udGVudENvbW1pdBILCgNyZWYYASABKAkSEQoJc3RvcmVfcmVmGAIgASgJEg4KBmRpZ2VzdBgDIAEoCRIMCgRzaXplGAQgASgDEj8KBmxhYmVscxgFIAMoCzIvLmJ1bGtoZWFkLm1ldGFkYXRhLnYxLkNvbnRlbnRDb21taXQuTGFiZWxzRW50cnkSDQoFbGVhc2UYBiABKAkaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4AWIGcHJvdG8z", [file_google_protobuf_timestamp]);
-
-/**
- * The one record that says what the rest looks like.
- *
- * @generated from message bulkhead.metadata.v1.Format
- */
-export type Format = Message<"bulkhead.metadata.v1.Format"> & {
-  /**
-   * Rises when older code could no longer read the database.
-   *
-   * @generated from field: uint32 version = 1;
-   */
-  version: number;
-};
-
-/**
- * Describes the message bulkhead.metadata.v1.Format.
- * Use `create(FormatSchema)` to create a new message.
- */
-export const FormatSchema: GenMessage<Format> = /*@__PURE__*/
-  messageDesc(file_bulkhead_metadata_v1_records, 0);
-
-/**
- * A counter whose values are never given out twice.
- *
- * @generated from message bulkhead.metadata.v1.Sequence
- */
-export type Sequence = Message<"bulkhead.metadata.v1.Sequence"> & {
-  /**
-   * @generated from field: uint64 last = 1;
-   */
-  last: bigint;
-};
-
-/**
- * Describes the message bulkhead.metadata.v1.Sequence.
- * Use `create(SequenceSchema)` to create a new message.
- */
-export const SequenceSchema: GenMessage<Sequence> = /*@__PURE__*/
-  messageDesc(file_bulkhead_metadata_v1_records, 1);
+  fileDesc("CiJidWxraGVhZC9tZXRhZGF0YS92MS9yZWNvcmRzLnByb3RvEhRidWxraGVhZC5tZXRhZGF0YS52MSInCg5OYW1lc3BhY2VUcmFjZRIVCg1oYWRfY29udGFpbmVyGAEgASgIImgKBkluZ2VzdBILCgNyZWYYASABKAkSEQoJc3RvcmVfcmVmGAIgASgJEg4KBnNoYXJlZBgDIAEoCRIuCgpleHBpcmVzX2F0GAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCKpAQoGSW50ZW50EhAKCHNlcXVlbmNlGAEgASgEEhEKCW5hbWVzcGFjZRgCIAEoCRIuCgpjcmVhdGVkX2F0GAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBI9Cg5jb250ZW50X2NvbW1pdBgEIAEoCzIjLmJ1bGtoZWFkLm1ldGFkYXRhLnYxLkNvbnRlbnRDb21taXRIAEILCglvcGVyYXRpb24izAEKDUNvbnRlbnRDb21taXQSCwoDcmVmGAEgASgJEhEKCXN0b3JlX3JlZhgCIAEoCRIOCgZkaWdlc3QYAyABKAkSDAoEc2l6ZRgEIAEoAxI/CgZsYWJlbHMYBSADKAsyLy5idWxraGVhZC5tZXRhZGF0YS52MS5Db250ZW50Q29tbWl0LkxhYmVsc0VudHJ5Eg0KBWxlYXNlGAYgASgJGi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAFiBnByb3RvMw", [file_google_protobuf_timestamp]);
 
 /**
  * What a namespace has been through that its objects no longer show.
@@ -76,7 +36,7 @@ export type NamespaceTrace = Message<"bulkhead.metadata.v1.NamespaceTrace"> & {
  * Use `create(NamespaceTraceSchema)` to create a new message.
  */
 export const NamespaceTraceSchema: GenMessage<NamespaceTrace> = /*@__PURE__*/
-  messageDesc(file_bulkhead_metadata_v1_records, 2);
+  messageDesc(file_bulkhead_metadata_v1_records, 0);
 
 /**
  * An upload of a namespace that is not committed.
@@ -118,7 +78,7 @@ export type Ingest = Message<"bulkhead.metadata.v1.Ingest"> & {
  * Use `create(IngestSchema)` to create a new message.
  */
 export const IngestSchema: GenMessage<Ingest> = /*@__PURE__*/
-  messageDesc(file_bulkhead_metadata_v1_records, 3);
+  messageDesc(file_bulkhead_metadata_v1_records, 1);
 
 /**
  * An operation on two stores that was begun here and whose outcome the other store knows.
@@ -158,7 +118,7 @@ export type Intent = Message<"bulkhead.metadata.v1.Intent"> & {
  * Use `create(IntentSchema)` to create a new message.
  */
 export const IntentSchema: GenMessage<Intent> = /*@__PURE__*/
-  messageDesc(file_bulkhead_metadata_v1_records, 4);
+  messageDesc(file_bulkhead_metadata_v1_records, 2);
 
 /**
  * The store was asked to turn an ingest into a blob.
@@ -206,5 +166,5 @@ export type ContentCommit = Message<"bulkhead.metadata.v1.ContentCommit"> & {
  * Use `create(ContentCommitSchema)` to create a new message.
  */
 export const ContentCommitSchema: GenMessage<ContentCommit> = /*@__PURE__*/
-  messageDesc(file_bulkhead_metadata_v1_records, 5);
+  messageDesc(file_bulkhead_metadata_v1_records, 3);
 

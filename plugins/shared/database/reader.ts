@@ -1,6 +1,6 @@
 import { fromBinary, type DescMessage, type MessageShape } from "@bufbuild/protobuf";
 import { encodeKey, keyRangeEnd } from "./key.ts";
-import type { Table } from "./tables.ts";
+import type { Table } from "./table.ts";
 
 /** Reading, alike outside and inside a transaction. Messages are the caller's own. */
 export interface Reader {

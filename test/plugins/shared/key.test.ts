@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { encodeKey, keyRangeEnd } from "../../../plugins/metadata/database/key.ts";
+import { encodeKey, keyRangeEnd } from "../../../plugins/shared/database/key.ts";
 
 const sorted = (names: readonly string[]): string[] =>
   [...names].sort((a, b) => Buffer.compare(encodeKey(["t", a]), encodeKey(["t", b])));

@@ -1,11 +1,12 @@
 import { dirname } from "node:path";
 import type { DescMessage, MessageShape } from "@bufbuild/protobuf";
 import { HostError } from "#proto/wire/errors.ts";
+import type { DatabaseKind } from "./database-kind.ts";
 import { DiskReserve } from "./disk-reserve.ts";
 import { byteStoreOf, usageOf, type Environment } from "./environment.ts";
 import { commitFailure, diskFullError, fullError } from "./failure.ts";
 import { readerOf, type ByteStore, type Entry, type RangeOptions, type Reader } from "./reader.ts";
-import type { Table } from "./tables.ts";
+import type { Table } from "./table.ts";
 import { Transaction, type PendingEvent } from "./transaction.ts";
 
 /** Jobs in one commit, at most: bounds how long one keeps the thread. */
@@ -14,6 +15,7 @@ const batchLimit = 1000;
 const queueLimit = 100_000;
 
 export interface DatabaseOptions {
+  readonly kind: DatabaseKind;
   /** Path of the environment. */
   readonly file: string;
   /** Given back last. */
@@ -87,9 +89,12 @@ export class Database implements Reader, AsyncDisposable {
    * the disk is full.
    */
   write<T>(job: (tx: Transaction) => T): Promise<T> {
-    if (this.#closed) return Promise.reject(new HostError("unavailable", "write metadata: the database is closed"));
+    if (this.#closed)
+      return Promise.reject(new HostError("unavailable", `write ${this.#subject}: the database is closed`));
     if (this.#queue.length >= queueLimit) {
-      return Promise.reject(new HostError("resource-exhausted", `write metadata: ${queueLimit} writes wait already`));
+      return Promise.reject(
+        new HostError("resource-exhausted", `write ${this.#subject}: ${queueLimit} writes wait already`),
+      );
     }
     return new Promise<T>((resolve, reject) => {
       let result: T;
@@ -129,6 +134,10 @@ export class Database implements Reader, AsyncDisposable {
     this.#options.lock[Symbol.dispose]();
   }
 
+  get #subject(): string {
+    return this.#options.kind.subject;
+  }
+
   #schedule(): void {
     if (this.#scheduled) return;
     this.#scheduled = true;
@@ -147,7 +156,7 @@ export class Database implements Reader, AsyncDisposable {
     try {
       done = this.#environment.transactionSync(() => this.#runJobs(batch));
     } catch (cause) {
-      const failure = commitFailure(this.#folder, cause);
+      const failure = commitFailure(this.#options.kind, this.#folder, cause);
       this.#options.onPanic?.(failure);
       for (const job of batch) job.fail(failure);
       return;
@@ -178,9 +187,9 @@ export class Database implements Reader, AsyncDisposable {
   }
 
   #checkRoom(tx: Transaction, liveBytes: number): void {
-    const { maxBytes } = this.#options;
-    if (tx.addedBytes > 0 && liveBytes + tx.addedBytes > maxBytes) throw fullError(maxBytes);
-    if (!this.#reserve.take(tx)) throw diskFullError(this.#folder);
+    const { kind, maxBytes } = this.#options;
+    if (tx.addedBytes > 0 && liveBytes + tx.addedBytes > maxBytes) throw fullError(kind, maxBytes);
+    if (!this.#reserve.take(tx)) throw diskFullError(kind, this.#folder);
   }
 
   #apply(tx: Transaction): void {

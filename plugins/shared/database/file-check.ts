@@ -1,5 +1,6 @@
 import { closeSync, fstatSync, ftruncateSync, openSync, readSync } from "node:fs";
 import { HostError } from "#proto/wire/errors.ts";
+import type { DatabaseKind } from "./database-kind.ts";
 
 /** What the two first pages of an LMDB file look like (MDB_meta behind a page header of 24 bytes). */
 const metaOffset = 24;
@@ -15,14 +16,14 @@ const metaBytes = lastPageOffset + 8;
  * missing or empty is fine. A file shorter than its pages is filled up with holes, which LMDB itself leaves unwritten
  * at times, so that no access can fall behind its end. Throws data-loss for a file that is none of ours.
  */
-export function checkDatabaseFile(file: string): void {
+export function checkDatabaseFile(kind: DatabaseKind, file: string): void {
   const fd = openIfThere(file);
   if (fd === undefined) return;
   try {
     const { size } = fstatSync(fd);
     if (size === 0) return;
-    const first = readMeta(fd, 0, file);
-    const second = readMeta(fd, first.pageBytes, file);
+    const first = readMeta(kind, fd, 0, file);
+    const second = readMeta(kind, fd, first.pageBytes, file);
     const pages = Math.max(first.lastPage, second.lastPage) + 1;
     if (size < pages * first.pageBytes) ftruncateSync(fd, pages * first.pageBytes);
   } finally {
@@ -30,7 +31,12 @@ export function checkDatabaseFile(file: string): void {
   }
 }
 
-function readMeta(fd: number, position: number, file: string): { pageBytes: number; lastPage: number } {
+function readMeta(
+  { subject }: DatabaseKind,
+  fd: number,
+  position: number,
+  file: string,
+): { pageBytes: number; lastPage: number } {
   const bytes = Buffer.alloc(metaBytes);
   const read = readSync(fd, bytes, 0, metaBytes, position);
   const isMeta =
@@ -41,7 +47,7 @@ function readMeta(fd: number, position: number, file: string): { pageBytes: numb
   if (!isMeta || pageBytes < 512 || pageBytes > 65_536) {
     throw new HostError(
       "data-loss",
-      `open ${file}: this is no metadata database, or a damaged one; put a backup in its place, or move it away to ` +
+      `open ${file}: this is no ${subject} database, or a damaged one; put a backup in its place, or move it away to ` +
         "begin with an empty one",
     );
   }

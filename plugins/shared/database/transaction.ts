@@ -1,6 +1,6 @@
 import { create, toBinary, type DescMessage, type MessageInitShape, type MessageShape } from "@bufbuild/protobuf";
 import { readerOf, recordKey, type ByteStore, type Entry, type RangeOptions, type Reader } from "./reader.ts";
-import { tables, type Table } from "./tables.ts";
+import { ownTables, type Table } from "./table.ts";
 
 /** An event to publish once the transaction is on disk. */
 export interface PendingEvent {
@@ -97,8 +97,8 @@ export class Transaction implements Reader {
 
   /** The next value of a counter; no value is given twice, not even after a crash. */
   next(counter: string): bigint {
-    const last = (this.get(tables.sequence, [counter])?.last ?? 0n) + 1n;
-    this.put(tables.sequence, [counter], { last });
+    const last = (this.get(ownTables.sequence, [counter])?.last ?? 0n) + 1n;
+    this.put(ownTables.sequence, [counter], { last });
     return last;
   }
 

@@ -1,19 +1,17 @@
 import { HostError } from "#proto/wire/errors.ts";
-
-/** The name of the config key that limits the database. */
-export const maxSizeKey = 'plugins."io.containerd.metadata.v1.bolt".maxSize (metadata.maxSize)';
+import type { DatabaseKind } from "./database-kind.ts";
 
 /** What a commit that failed inside LMDB means; nothing of it was kept. Always internal: a full disk is met before. */
-export function commitFailure(folder: string, cause: unknown): HostError {
+export function commitFailure({ subject }: DatabaseKind, folder: string, cause: unknown): HostError {
   const text = cause instanceof Error ? cause.message : String(cause);
-  return new HostError("internal", `write metadata in ${folder}: ${text}; nothing was changed`, { cause });
+  return new HostError("internal", `write ${subject} in ${folder}: ${text}; nothing was changed`, { cause });
 }
 
 /** The disk has no room for what is to be written. */
-export function diskFullError(folder: string): HostError {
+export function diskFullError({ subject }: DatabaseKind, folder: string): HostError {
   return new HostError(
     "resource-exhausted",
-    `write metadata in ${folder}: no space left on the disk; nothing was changed; free some space and try again`,
+    `write ${subject} in ${folder}: no space left on the disk; nothing was changed; free some space and try again`,
   );
 }
 
@@ -31,11 +29,10 @@ export function openFailure(file: string, cause: unknown): HostError {
 }
 
 /** The database has reached its limit. */
-export function fullError(limitBytes: number): HostError {
-  return new HostError(
-    "resource-exhausted",
-    `the metadata database has reached its limit of ${limitBytes} bytes; remove objects or raise ${maxSizeKey}`,
-  );
+export function fullError({ subject, limitKey }: DatabaseKind, limitBytes: number): HostError {
+  const advice = limitKey === undefined ? "remove objects" : `remove objects or raise ${limitKey}`;
+  const text = `the ${subject} database has reached its limit of ${limitBytes} bytes; ${advice}`;
+  return new HostError("resource-exhausted", text);
 }
 
 function errnoOf(cause: unknown): number | undefined {

@@ -1,0 +1,96 @@
+import { lchownSync, lstatSync, mkdirSync } from "node:fs";
+import { join } from "node:path";
+import type { Driver, MountInit, NeededFor } from "../shared/snapshots/driver.ts";
+import type { Snapshot, Usage } from "../shared/snapshots/snapshot.ts";
+import { SnapshotFolders } from "../shared/snapshots/snapshot-folders.ts";
+import type { TreeWorkers } from "../shared/trees/tree-workers.ts";
+import { overlayMounts } from "./overlay-mounts.ts";
+
+/** Shown on every snapshot where the config wants it. */
+const upperdirLabel = "containerd.io/snapshot/overlay.upperdir";
+
+export interface OverlayOptions {
+  readonly root: string;
+  readonly trees: TreeWorkers;
+  /** Mount options that the kernel needs, before all others. */
+  readonly kernelOptions: readonly string[];
+  /** upperdir_label */
+  readonly showsUpper: boolean;
+  /** sync_remove */
+  readonly removesAtOnce: boolean;
+}
+
+/** Folders of overlay layers: `snapshots/<id>/fs`, and `work` beside it for active ones. Owns: its folders' descriptor. */
+export class OverlayDriver implements Driver, AsyncDisposable {
+  readonly words = {
+    create: "failed to create snapshot",
+    mounts: "failed to get active mount",
+    commit: "failed to commit snapshot",
+    remove: "failed to remove",
+  };
+  readonly keepsRemoved: boolean;
+  readonly #options: OverlayOptions;
+  readonly #folders: SnapshotFolders;
+
+  constructor(options: OverlayOptions) {
+    this.keepsRemoved = !options.removesAtOnce;
+    this.#options = options;
+    this.#folders = new SnapshotFolders(options.root, options.trees);
+  }
+
+  highestId(): bigint {
+    return this.#folders.highestId();
+  }
+
+  /** The upper folder gets the owner of the one below; a layer sets its root's mode itself. */
+  async create({ id, kind, parentIds }: Snapshot): Promise<void> {
+    const upper = this.#upper(id);
+    mkdirSync(this.#folders.path(id), 0o700);
+    mkdirSync(upper, 0o755);
+    if (kind === "active") mkdirSync(this.#work(id), 0o711);
+    if (parentIds[0] !== undefined) {
+      const { uid, gid } = lstatSync(this.#upper(parentIds[0]));
+      lchownSync(upper, uid, gid);
+    }
+    await this.#folders.flush();
+  }
+
+  mounts({ id, kind, parentIds }: Snapshot): MountInit[] {
+    return overlayMounts({
+      kind,
+      upper: this.#upper(id),
+      work: this.#work(id),
+      lower: parentIds.map((parent) => this.#upper(parent)),
+      kernelOptions: this.#options.kernelOptions,
+    });
+  }
+
+  async measure({ id }: Snapshot): Promise<Usage> {
+    const { size, inodes } = await this.#options.trees.measure(this.#upper(id));
+    return { size: BigInt(size), inodes: BigInt(inodes) };
+  }
+
+  discard(id: bigint): Promise<void> {
+    return this.#folders.remove(id);
+  }
+
+  sweep(neededFor: NeededFor): Promise<void> {
+    return this.#folders.sweep((id) => neededFor(id).length > 0);
+  }
+
+  labels(id: bigint): Readonly<Record<string, string>> {
+    return this.#options.showsUpper ? { [upperdirLabel]: this.#upper(id) } : {};
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#folders[Symbol.asyncDispose]();
+  }
+
+  #upper(id: bigint): string {
+    return join(this.#folders.path(id), "fs");
+  }
+
+  #work(id: bigint): string {
+    return join(this.#folders.path(id), "work");
+  }
+}
