@@ -4,6 +4,7 @@ import type { AnswerHead } from "./answer-head.ts";
 import { CallRequest } from "./call-request.ts";
 import type { ClientConnection, RequestUser } from "./client-connection.ts";
 import type { MethodCounter } from "./counters.ts";
+import { HeldAnswer } from "./held-answer.ts";
 import { mayRedirect, redirectRefusal, redirectTarget } from "./redirect.ts";
 import { deadlineRefusal, refusalBlock, refusalTrailers, type Refusal } from "./refusal.ts";
 import type { RequestHead } from "./request-head.ts";
@@ -16,8 +17,8 @@ import { Target, type TargetCall } from "./target.ts";
 import type { AnswerUser, UpstreamConnection } from "./upstream-connection.ts";
 
 /**
- * waiting: not with a package (new, parked, or to be asked again). forwarded: HEADERS went to a package, nothing was
- * answered. answered: the answer has begun. ended: told its end, both streams are closed or closing.
+ * waiting: not with a package (new, parked, or to be asked again). forwarded: HEADERS went to a package, and the client
+ * was told nothing of an answer, though one may be held. answered: the answer has begun. ended: told its end, both streams are closed or closing.
  */
 export type CallState = "waiting" | "forwarded" | "answered" | "ended";
 
@@ -46,6 +47,8 @@ export class Call implements RequestUser, AnswerUser, TargetCall {
   #bootRefusal: Refusal | undefined;
   #upstream: Stream | undefined;
   #answerEnded = false;
+  /** The beginning of an answer that may yet be asked for again. */
+  #held: HeldAnswer | undefined;
   #tried = 0;
   /** Times that a package said that it had not begun with it. */
   #refused = 0;
@@ -165,7 +168,9 @@ export class Call implements RequestUser, AnswerUser, TargetCall {
 
   onData(stream: Stream, bytes: Buffer, start: number, end: number, endStream: boolean): void {
     if (stream === this.#client) return this.#onRequestData(bytes, start, end, endStream);
-    if (this.state === "forwarded") return this.#breakAnswer(stream);
+    if (this.state === "forwarded" && this.#held === undefined) return this.#breakAnswer(stream);
+    if (this.#held !== undefined && !endStream && this.#held.add(bytes, start, end)) return;
+    this.#release();
     if (endStream) this.#onAnswerEnd(codeOf("unknown"));
     if (this.#counter !== undefined) this.#counter.answerBytes += end - start;
     this.#client.send(bytes, start, end, endStream);
@@ -178,6 +183,7 @@ export class Call implements RequestUser, AnswerUser, TargetCall {
 
   onAnswer(stream: Stream, head: AnswerHead, endStream: boolean): void {
     if (stream !== this.#upstream) return;
+    this.#release();
     if (this.state === "answered") return this.#onTrailers(stream, head, endStream);
     if (head.httpStatus >= 100 && head.httpStatus < 200) {
       if (endStream) this.#breakAnswer(stream);
@@ -186,11 +192,29 @@ export class Call implements RequestUser, AnswerUser, TargetCall {
     }
     if (head.httpStatus === 0) return this.#breakAnswer(stream);
     if (head.redirect !== "" && endStream) return this.#followRedirect(head);
+    if (!endStream && this.#mayRepeat && !this.unbounded) return this.#hold(head);
     this.state = "answered";
     this.#request.drop();
     if (endStream) this.#onAnswerEnd(head.grpcStatus);
     else this.#liftAllowance(stream);
     this.#client.sendHeaders(head.block, endStream);
+  }
+
+  #hold({ block }: AnswerHead): void {
+    const { pool, clock } = this.#routes.context;
+    this.#held = new HeldAnswer(block, pool, clock, () => this.#release());
+  }
+
+  /** What is held goes to the client. */
+  #release(): void {
+    const held = this.#held;
+    if (held === undefined) return;
+    this.#held = undefined;
+    this.state = "answered";
+    this.#request.drop();
+    if (this.#upstream !== undefined) this.#liftAllowance(this.#upstream);
+    if (this.#counter !== undefined) this.#counter.answerBytes += held.bytes;
+    held.release(this.#client);
   }
 
   onRefused(stream: Stream): void {
@@ -204,6 +228,7 @@ export class Call implements RequestUser, AnswerUser, TargetCall {
   onReset(stream: Stream, code: number): void {
     if (stream === this.#client) return this.#cancel();
     if (stream !== this.#upstream || this.#answerEnded) return;
+    this.#release();
     if (code === errorCodes.refusedStream && this.state === "forwarded") return this.onRefused(stream);
     this.#code = resetStatus(code);
     this.#answerEnded = true;
@@ -311,6 +336,8 @@ export class Call implements RequestUser, AnswerUser, TargetCall {
   }
 
   #dropUpstream(code: number): void {
+    this.#held?.[Symbol.dispose]();
+    this.#held = undefined;
     const stream = this.#upstream;
     this.#upstream = undefined;
     this.#client.source = undefined;
