@@ -13,10 +13,18 @@ import { imagesService } from "./images-service.ts";
 import { leasesService } from "./leases-service.ts";
 import { metricsOf } from "./metrics.ts";
 import { namespacesService } from "./namespaces-service.ts";
+import { CallWatch } from "./snapshots/call-watch.ts";
+import { openSnapshots, type SnapshotParts } from "./snapshots/parts.ts";
+import { SnapshotSettler } from "./snapshots/settler.ts";
 import { snapshotsService } from "./snapshots-service.ts";
 
 /** What `io.containerd.metadata.v1.bolt` opened, for the other plugins of the package. */
-let opened: ContentParts | undefined;
+let opened: MetadataParts | undefined;
+
+interface MetadataParts {
+  readonly content: ContentParts;
+  readonly snapshots: SnapshotParts;
+}
 
 async function openBolt(context: PluginContext<BoltConfig>) {
   const config = readBoltConfig(context.config);
@@ -29,23 +37,32 @@ async function openBolt(context: PluginContext<BoltConfig>) {
       setImmediate(() => process.exit(1)); // behind the answers of this batch; the supervisor starts another
     },
   });
-  const parts = { database, backEnd: new ContentBackEnd(context.peers), shares: config.sharesContent };
-  const settler = new Settler(parts, context.log);
-  settler.start(context.peers);
-  opened = parts;
+  const owned = new AsyncDisposableStack();
+  owned.use(database);
+  const content = { database, backEnd: new ContentBackEnd(context.peers), shares: config.sharesContent };
+  const snapshots = openSnapshots(context.peers, database, owned.use(hangingReport(context)));
+  owned.use(new Settler(content, context.log)).start(context.peers);
+  owned.use(new SnapshotSettler(snapshots, context.log)).start(context.peers);
+  opened = { content, snapshots };
   return {
-    services: [backupService(database), blobsService(parts)],
+    services: [backupService(database), blobsService(content)],
     exports: { path: database.file, policy: config.sharesContent ? "shared" : "isolated" },
     metrics: () => metricsOf(database),
-    async close() {
-      await settler[Symbol.asyncDispose]();
-      await database[Symbol.asyncDispose]();
-    },
+    close: () => owned.disposeAsync(),
   };
 }
 
+/** A snapshotter that hangs makes this package degraded in status, with its name. */
+function hangingReport(context: PluginContext<BoltConfig>): CallWatch {
+  return new CallWatch((status) => {
+    context.report({ degraded: status !== "", status }).catch((error: unknown) => {
+      context.log.warn("status not reported", { status, error: String(error) });
+    });
+  });
+}
+
 /** A plugin that needs the database, as containerd's do: without it they fail. */
-function overDatabase(services: (parts: ContentParts) => readonly Service[]): PluginDefinition {
+function overDatabase(services: (parts: MetadataParts) => readonly Service[]): PluginDefinition {
   return {
     init() {
       if (opened === undefined) {
@@ -71,10 +88,10 @@ export default definePlugins({
   "io.containerd.service.v1.leases-service": serviceOnly,
   "io.containerd.service.v1.namespaces-service": serviceOnly,
   "io.containerd.service.v1.snapshots-service": serviceOnly,
-  "io.containerd.grpc.v1.containers": overDatabase(({ database }) => [containersService(database)]),
-  "io.containerd.grpc.v1.content": overDatabase((parts) => [contentService(parts)]),
-  "io.containerd.grpc.v1.images": overDatabase(({ database }) => [imagesService(database)]),
-  "io.containerd.grpc.v1.leases": overDatabase(({ database }) => [leasesService(database)]),
-  "io.containerd.grpc.v1.namespaces": overDatabase(({ database }) => [namespacesService(database)]),
-  "io.containerd.grpc.v1.snapshots": overDatabase(() => [snapshotsService()]),
+  "io.containerd.grpc.v1.containers": overDatabase(({ content }) => [containersService(content.database)]),
+  "io.containerd.grpc.v1.content": overDatabase(({ content }) => [contentService(content)]),
+  "io.containerd.grpc.v1.images": overDatabase(({ content }) => [imagesService(content.database)]),
+  "io.containerd.grpc.v1.leases": overDatabase(({ content }) => [leasesService(content.database)]),
+  "io.containerd.grpc.v1.namespaces": overDatabase(({ content }) => [namespacesService(content.database)]),
+  "io.containerd.grpc.v1.snapshots": overDatabase(({ snapshots }) => [snapshotsService(snapshots)]),
 });

@@ -10,7 +10,7 @@ import {
 import { metadataKeys } from "#proto/wire/metadata-keys.ts";
 import { toBinary } from "@bufbuild/protobuf";
 import { BackEndWriter } from "./back-end-writer.ts";
-import type { Caller } from "./caller.ts";
+import type { Caller } from "../caller.ts";
 
 /** Type of the peers that are content stores. */
 export const contentType = "io.containerd.content.v1";

@@ -3,7 +3,7 @@ import { classedError } from "#proto/wire/errors.ts";
 import type { Database } from "../../shared/database/database.ts";
 import type { ContentBackEnd } from "./back-end.ts";
 import { hasBlob } from "./blobs.ts";
-import type { Caller } from "./caller.ts";
+import type { Caller } from "../caller.ts";
 import { leaseKnownBlob, openIngest } from "./ingests.ts";
 
 /** What the first message of a write says. */

@@ -2,7 +2,7 @@ import { implement, type Service } from "bulkhead/plugin";
 import { Blobs } from "#proto/gen/bulkhead/blobs/v1/blobs_pb.ts";
 import { classedError, HostError } from "#proto/wire/errors.ts";
 import { beginWrite, type ContentParts } from "./begin.ts";
-import { callerOf } from "./caller.ts";
+import { callerOf } from "../caller.ts";
 import { commitOf, findCommit, finishCommit, prepareCommit, wasIssued } from "./commits.ts";
 import { settleEarlier } from "./settlement.ts";
 

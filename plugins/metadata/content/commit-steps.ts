@@ -2,7 +2,7 @@ import type { Intent } from "#proto/gen/bulkhead/metadata/v1/records_pb.ts";
 import { classedError, isHostError, type ErrorKind } from "#proto/wire/errors.ts";
 import type { BackEndWriter } from "./back-end-writer.ts";
 import type { ContentParts, SharedBlob } from "./begin.ts";
-import type { Caller } from "./caller.ts";
+import type { Caller } from "../caller.ts";
 import { checkLabels, dropCommit, finishCommit, prepareCommit, type CommitPlan } from "./commits.ts";
 import { settleCommit, settleEarlier } from "./settlement.ts";
 

@@ -3,6 +3,7 @@ import { test } from "node:test";
 import { Blobs } from "#proto/gen/bulkhead/blobs/v1/blobs_pb.ts";
 import { Content, WriteAction } from "#proto/gen/containerd/services/content/v1/content_pb.ts";
 import { isHostError, type ErrorKind } from "#proto/wire/errors.ts";
+import { commitOf } from "../../../plugins/metadata/content/commits.ts";
 import { tables } from "../../../plugins/metadata/database/tables.ts";
 import { makeTempFolder } from "../../harness/temp-folder.ts";
 import { digestOf, exchange, uploadOf } from "./content-client.ts";
@@ -96,7 +97,7 @@ test("an intent whose ingest is still there stays open over a restart, one witho
   }
   await using metadata = await startMetadata(folder.path);
   await metadata.settle();
-  const open = Array.from(metadata.database.range(tables.contentIntent, []), ({ value }) => value.operation.value?.ref);
+  const open = Array.from(metadata.database.range(tables.contentIntent, []), ({ value }) => commitOf(value).ref);
   assert.deepEqual(open, ["open"]);
 });
 

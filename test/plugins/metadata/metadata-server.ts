@@ -14,6 +14,10 @@ import type { PendingEvent } from "../../../plugins/shared/database/transaction.
 import { imagesService } from "../../../plugins/metadata/images-service.ts";
 import { leasesService } from "../../../plugins/metadata/leases-service.ts";
 import { namespacesService } from "../../../plugins/metadata/namespaces-service.ts";
+import { CallWatch } from "../../../plugins/metadata/snapshots/call-watch.ts";
+import { openSnapshots, type SnapshotParts, type SnapshotStep } from "../../../plugins/metadata/snapshots/parts.ts";
+import type { CallLimits } from "../../../plugins/metadata/snapshots/peers.ts";
+import { SnapshotSettler } from "../../../plugins/metadata/snapshots/settler.ts";
 import { snapshotsService } from "../../../plugins/metadata/snapshots-service.ts";
 import type { Peer, Peers } from "bulkhead/plugin";
 import { startStore } from "./store-server.ts";
@@ -26,13 +30,17 @@ export interface MetadataOptions {
   readonly maxBytes?: number;
   /** The store is served by another process on the folder's `content.sock`; `store` is then not there. */
   readonly storeElsewhere?: boolean;
-  readonly onStep?: (step: CommitStep) => void;
+  /** Snapshotters, each on the folder's `<name>.sock`; default: none. */
+  readonly snapshotters?: readonly string[];
+  readonly limits?: CallLimits;
+  readonly onStep?: (step: CommitStep | SnapshotStep) => void;
 }
 
 export interface MetadataServer extends AsyncDisposable {
   readonly database: Database;
   readonly store: LocalStore;
   readonly parts: ContentParts;
+  readonly snapshots: SnapshotParts;
   /** Every event so far, in the order of its publication. */
   readonly events: PendingEvent[];
   /** To the metadata package's services. */
@@ -63,12 +71,20 @@ export async function startMetadata(folder: string, options: MetadataOptions = {
     shares: options.shares ?? true,
     ...(options.onStep && { onStep: options.onStep }),
   };
+  const channels = new Map(
+    (options.snapshotters ?? []).map((name) => [name, owned.use(connect(`${folder}/${name}.sock`))] as const),
+  );
+  const snapshotPeers = snapshotPeersOf(channels);
+  const snapshots = openSnapshots(snapshotPeers, database, owned.use(new CallWatch(() => {})), {
+    ...(options.limits && { limits: options.limits }),
+    ...(options.onStep && { onStep: options.onStep }),
+  });
   const services = [
     namespacesService(database),
     imagesService(database),
     containersService(database),
     leasesService(database),
-    snapshotsService(),
+    snapshotsService(snapshots),
     contentService(parts),
     blobsService(parts),
     backupService(database),
@@ -82,6 +98,7 @@ export async function startMetadata(folder: string, options: MetadataOptions = {
       return store;
     },
     parts,
+    snapshots,
     events,
     channel,
     client: (service) => clientOf(service, channel),
@@ -90,16 +107,20 @@ export async function startMetadata(folder: string, options: MetadataOptions = {
       settler.start(peersOf(storeChannel, "acme-store"));
       await settler.settled;
       await settler[Symbol.asyncDispose]();
+      const snapshotSettler = new SnapshotSettler(snapshots, log);
+      snapshotSettler.start(snapshotPeers);
+      await snapshotSettler.settled();
+      await snapshotSettler[Symbol.asyncDispose]();
     },
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
 }
 
-function peersOf(channel: Channel, storePackage: string): Peers {
-  const peer: Peer = {
-    type: "io.containerd.content.v1",
-    id: "content",
-    package: storePackage,
+function peerOf(type: string, id: string, packageName: string, channel: Channel): Peer {
+  return {
+    type,
+    id,
+    package: packageName,
     address: channel.target,
     serves: [],
     capabilities: [],
@@ -107,11 +128,31 @@ function peersOf(channel: Channel, storePackage: string): Peers {
     state: "ready",
     generation: 1n,
   };
+}
+
+function peersOf(channel: Channel, storePackage: string): Peers {
+  const peer = peerOf("io.containerd.content.v1", "content", storePackage, channel);
   return {
     list: () => [peer],
     find: () => [peer],
     client: (service) => clientOf(service, channel),
     channel: () => channel,
+    watch: () => {},
+  };
+}
+
+function snapshotPeersOf(channels: ReadonlyMap<string, Channel>): Peers {
+  const peers = Array.from(channels, ([name, channel]) => peerOf("io.containerd.snapshotter.v1", name, name, channel));
+  const channelOf = (uri: string): Channel => {
+    const [, channel] = [...channels].find(([name]) => uri.endsWith(`.${name}`)) ?? [];
+    if (channel === undefined) throw new Error(`no peer ${uri}`);
+    return channel;
+  };
+  return {
+    list: () => peers,
+    find: (wanted) => peers.filter(({ type, id }) => wanted === type || wanted === `${type}.${id}`),
+    client: (service, uri) => clientOf(service, channelOf(uri)),
+    channel: channelOf,
     watch: () => {},
   };
 }
