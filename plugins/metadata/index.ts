@@ -1,4 +1,11 @@
-import { definePlugins, HostError, type PluginContext, type PluginDefinition, type Service } from "bulkhead/plugin";
+import {
+  definePlugins,
+  HostError,
+  type PluginContext,
+  type PluginDefinition,
+  type PluginOffer,
+  type Service,
+} from "bulkhead/plugin";
 import { backupService } from "./backup-service.ts";
 import { readBoltConfig, type BoltConfig } from "./config.ts";
 import { containersService } from "./containers-service.ts";
@@ -8,7 +15,12 @@ import { blobsService } from "./content/blobs-service.ts";
 import { contentService } from "./content/content-service.ts";
 import { Settler } from "./content/settlement.ts";
 import { openDatabase } from "./database/open.ts";
-import { schedulerExports, type SchedulerConfig } from "./gc/scheduler.ts";
+import { Collector } from "./gc/collector.ts";
+import { readSchedule, schedulerExports, type SchedulerConfig } from "./gc/config.ts";
+import { noGarbage, type Garbage } from "./gc/garbage.ts";
+import { OwnWrites } from "./gc/own-writes.ts";
+import { Removals } from "./gc/removals.ts";
+import { Scheduler } from "./gc/scheduler.ts";
 import { imagesService } from "./images-service.ts";
 import { leasesService } from "./leases-service.ts";
 import { metricsOf } from "./metrics.ts";
@@ -24,6 +36,9 @@ let opened: MetadataParts | undefined;
 interface MetadataParts {
   readonly content: ContentParts;
   readonly snapshots: SnapshotParts;
+  readonly collector: Collector;
+  readonly own: OwnWrites;
+  garbage: Garbage;
 }
 
 async function openBolt(context: PluginContext<BoltConfig>) {
@@ -39,11 +54,17 @@ async function openBolt(context: PluginContext<BoltConfig>) {
   });
   const owned = new AsyncDisposableStack();
   owned.use(database);
-  const content = { database, backEnd: new ContentBackEnd(context.peers), shares: config.sharesContent };
-  const snapshots = openSnapshots(context.peers, database, owned.use(hangingReport(context)));
-  owned.use(new Settler(content, context.log)).start(context.peers);
-  owned.use(new SnapshotSettler(snapshots, context.log)).start(context.peers);
-  opened = { content, snapshots };
+  const { log, peers } = context;
+  const removals = new Removals();
+  const content = { database, backEnd: new ContentBackEnd(peers), shares: config.sharesContent, removals };
+  const snapshots = openSnapshots(peers, database, owned.use(hangingReport(context)), { removals });
+  owned.use(new Settler(content, log)).start(peers);
+  const settler = owned.use(new SnapshotSettler(snapshots, log));
+  settler.start(peers);
+  const settleAgain = (name: string): Promise<void> => settler.again(name);
+  const own = new OwnWrites();
+  const collector = owned.use(new Collector({ content, snapshots, removals, own, log, settleAgain }));
+  opened = { content, snapshots, collector, own, garbage: noGarbage };
   return {
     services: [backupService(database), blobsService(content)],
     exports: { path: database.file, policy: config.sharesContent ? "shared" : "isolated" },
@@ -61,22 +82,33 @@ function hangingReport(context: PluginContext<BoltConfig>): CallWatch {
   });
 }
 
+function openScheduler({ config, log }: PluginContext<SchedulerConfig>): PluginOffer {
+  const parts = opened ?? failNotOpened();
+  const { collector, content, own } = parts;
+  const running = new Scheduler(readSchedule(config), () => collector.collect(), log);
+  content.database.onChanges((tx) => {
+    if (!own.has(tx)) running.hear(tx);
+  });
+  running.start();
+  parts.garbage = running;
+  return { exports: schedulerExports(config), close: () => running[Symbol.asyncDispose]() };
+}
+
+function failNotOpened(): never {
+  throw new HostError("failed-precondition", "io.containerd.metadata.v1.bolt has not opened its database");
+}
+
 /** A plugin that needs the database, as containerd's do: without it they fail. */
 function overDatabase(services: (parts: MetadataParts) => readonly Service[]): PluginDefinition {
   return {
     init() {
-      if (opened === undefined) {
-        throw new HostError("failed-precondition", "io.containerd.metadata.v1.bolt has not opened its database");
-      }
-      return { services: services(opened) };
+      return { services: services(opened ?? failNotOpened()) };
     },
   };
 }
 
 const bolt: PluginDefinition<BoltConfig> = { init: openBolt };
-const scheduler: PluginDefinition<SchedulerConfig> = {
-  init: ({ config }) => ({ exports: schedulerExports(config) }),
-};
+const scheduler: PluginDefinition<SchedulerConfig> = { init: openScheduler };
 const serviceOnly = overDatabase(() => []);
 
 export default definePlugins({
@@ -90,8 +122,8 @@ export default definePlugins({
   "io.containerd.service.v1.snapshots-service": serviceOnly,
   "io.containerd.grpc.v1.containers": overDatabase(({ content }) => [containersService(content.database)]),
   "io.containerd.grpc.v1.content": overDatabase(({ content }) => [contentService(content)]),
-  "io.containerd.grpc.v1.images": overDatabase(({ content }) => [imagesService(content.database)]),
-  "io.containerd.grpc.v1.leases": overDatabase(({ content }) => [leasesService(content.database)]),
+  "io.containerd.grpc.v1.images": overDatabase(({ content, garbage }) => [imagesService(content.database, garbage)]),
+  "io.containerd.grpc.v1.leases": overDatabase(({ content, garbage }) => [leasesService(content.database, garbage)]),
   "io.containerd.grpc.v1.namespaces": overDatabase(({ content }) => [namespacesService(content.database)]),
   "io.containerd.grpc.v1.snapshots": overDatabase(({ snapshots }) => [snapshotsService(snapshots)]),
 });

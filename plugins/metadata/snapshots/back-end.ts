@@ -9,15 +9,12 @@ import {
   type UsageResponse,
 } from "#proto/gen/containerd/services/snapshots/v1/snapshots_pb.ts";
 import { metadataKeys } from "#proto/wire/metadata-keys.ts";
-import type { Caller } from "../caller.ts";
+import type { BackEndCall } from "../caller.ts";
 import type { CallWatch } from "./call-watch.ts";
 import { findSnapshotter, waitUntilUp, type CallLimits } from "./peers.ts";
 
 export type Mounts = MountsResponse["mounts"];
 type Labels = Readonly<Record<string, string>>;
-
-/** The part of a caller that a snapshotter needs; its lease stays here. */
-export type BackEndCall = Pick<Caller, "namespace" | "signal" | "deadlineMs">;
 
 /** What a snapshot is made of: the back end's keys, and the labels that are passed on. */
 export interface NewSnapshot {

@@ -109,9 +109,9 @@ export function dropCreate(tx: Transaction, intent: Intent): void {
 /** The same when the back end has it: its snapshot goes into the trash. */
 export function undoCreate(tx: Transaction, intent: Intent): void {
   if (!isOpen(tx, intent)) return;
-  const { snapshotter, backEndKey } = createOf(intent);
+  const { snapshotter, backEndKey, backEndParent } = createOf(intent);
   dropCreate(tx, intent);
-  putTrash(tx, `snapshots/${snapshotter}`, backEndKey);
+  putTrash(tx, `snapshots/${snapshotter}`, backEndKey, backEndParent);
 }
 
 function openCreate(tx: Transaction, intent: Intent) {

@@ -1,6 +1,6 @@
 import type { Peers } from "bulkhead/plugin";
 import type { Database } from "../../shared/database/database.ts";
-import { Removals } from "../gc/removals.ts";
+import type { Removals } from "../gc/removals.ts";
 import { SnapshotterBackEnd } from "./back-end.ts";
 import type { CallWatch } from "./call-watch.ts";
 import { Flights } from "./flights.ts";
@@ -23,6 +23,7 @@ export interface SnapshotParts {
 export type SnapshotStep = "snapshot-intent-stored" | "snapshotter-done" | "snapshot-recorded";
 
 export interface SnapshotOptions {
+  readonly removals: Removals;
   readonly limits?: CallLimits;
   readonly onStep?: (step: SnapshotStep) => void;
 }
@@ -32,13 +33,13 @@ export function openSnapshots(
   peers: Peers,
   database: Database,
   watch: CallWatch,
-  { limits = defaultLimits, onStep }: SnapshotOptions = {},
+  { removals, limits = defaultLimits, onStep }: SnapshotOptions,
 ): SnapshotParts {
   return {
     database,
     backEnd: (snapshotter) => new SnapshotterBackEnd(peers, snapshotter, watch, limits),
     flights: new Flights(),
-    removals: new Removals(),
+    removals,
     doubts: new Set(),
     ...(onStep && { onStep }),
   };

@@ -72,12 +72,19 @@ export function putSnapshot(tx: Transaction, scope: SnapshotScope, fields: Snaps
   return tx.put(tables.snapshot, [namespace, snapshotter, key], { ...fields, snapshotter, labels });
 }
 
-/** Forgets a snapshot; what the back end has of it is another's, or goes into the trash. */
+/** Forgets a snapshot that lives on in the back end, under another name or another namespace's. */
 export function forgetSnapshot(tx: Transaction, scope: SnapshotScope, { key, parent, backEndKey }: Snapshot): void {
   const { namespace, snapshotter } = scope;
   tx.remove(tables.snapshot, [namespace, snapshotter, key]);
   tx.remove(tables.snapshotUse, [snapshotter, backEndKey, namespace, key]);
   removeChild(tx, scope, parent, key);
+}
+
+/** Forgets a snapshot and puts the back end's into the trash. */
+export function discardSnapshot(tx: Transaction, scope: SnapshotScope, snapshot: Snapshot): void {
+  const above = snapshot.parent === "" ? undefined : findSnapshot(tx, scope, snapshot.parent);
+  forgetSnapshot(tx, scope, snapshot);
+  putTrash(tx, `snapshots/${scope.snapshotter}`, snapshot.backEndKey, above?.backEndKey);
 }
 
 /**
@@ -87,7 +94,6 @@ export function forgetSnapshot(tx: Transaction, scope: SnapshotScope, { key, par
 export function removeSnapshot(tx: Transaction, scope: SnapshotScope, lease: string | undefined, key: string): void {
   const snapshot = getSnapshot(tx, scope, key);
   if (hasChildren(tx, scope, key)) throw classedError("failed-precondition", "cannot remove snapshot with child");
-  forgetSnapshot(tx, scope, snapshot);
-  putTrash(tx, `snapshots/${scope.snapshotter}`, snapshot.backEndKey);
+  discardSnapshot(tx, scope, snapshot);
   leaveLease(tx, scope.namespace, lease, { type: `snapshots/${scope.snapshotter}`, id: key });
 }

@@ -11,6 +11,10 @@ import { Settler } from "../../../plugins/metadata/content/settlement.ts";
 import type { Database } from "../../../plugins/shared/database/database.ts";
 import { openDatabase } from "../../../plugins/metadata/database/open.ts";
 import type { PendingEvent } from "../../../plugins/shared/database/transaction.ts";
+import { Collector, type Collected, type CollectionStep } from "../../../plugins/metadata/gc/collector.ts";
+import { noGarbage, type Garbage } from "../../../plugins/metadata/gc/garbage.ts";
+import { OwnWrites } from "../../../plugins/metadata/gc/own-writes.ts";
+import { Removals } from "../../../plugins/metadata/gc/removals.ts";
 import { imagesService } from "../../../plugins/metadata/images-service.ts";
 import { leasesService } from "../../../plugins/metadata/leases-service.ts";
 import { namespacesService } from "../../../plugins/metadata/namespaces-service.ts";
@@ -33,7 +37,9 @@ export interface MetadataOptions {
   /** Snapshotters, each on the folder's `<name>.sock`; default: none. */
   readonly snapshotters?: readonly string[];
   readonly limits?: CallLimits;
-  readonly onStep?: (step: CommitStep | SnapshotStep) => void;
+  /** Default: none. */
+  readonly garbage?: Garbage;
+  readonly onStep?: (step: CommitStep | SnapshotStep | CollectionStep) => void;
 }
 
 export interface MetadataServer extends AsyncDisposable {
@@ -41,6 +47,9 @@ export interface MetadataServer extends AsyncDisposable {
   readonly store: LocalStore;
   readonly parts: ContentParts;
   readonly snapshots: SnapshotParts;
+  readonly collector: Collector;
+  /** One collection, back ends included. */
+  collect(): Promise<Collected>;
   /** Every event so far, in the order of its publication. */
   readonly events: PendingEvent[];
   /** To the metadata package's services. */
@@ -65,10 +74,12 @@ export async function startMetadata(folder: string, options: MetadataOptions = {
   const store = options.storeElsewhere === true ? undefined : owned.use(await startStore(folder)).store;
   const channel = owned.use(connect(`${folder}/metadata.sock`));
   const storeChannel = owned.use(connect(`${folder}/content.sock`));
+  const removals = new Removals();
   const parts: ContentParts = {
     database,
     backEnd: new ContentBackEnd(peersOf(storeChannel, options.storePackage ?? "acme-store")),
     shares: options.shares ?? true,
+    removals,
     ...(options.onStep && { onStep: options.onStep }),
   };
   const channels = new Map(
@@ -76,14 +87,29 @@ export async function startMetadata(folder: string, options: MetadataOptions = {
   );
   const snapshotPeers = snapshotPeersOf(channels);
   const snapshots = openSnapshots(snapshotPeers, database, owned.use(new CallWatch(() => {})), {
+    removals,
     ...(options.limits && { limits: options.limits }),
     ...(options.onStep && { onStep: options.onStep }),
   });
+  const settler = owned.use(new SnapshotSettler(snapshots, log));
+  const own = new OwnWrites();
+  const collector = owned.use(
+    new Collector({
+      content: parts,
+      snapshots,
+      removals,
+      own,
+      log,
+      settleAgain: (name) => settler.again(name),
+      ...(options.onStep && { onStep: options.onStep }),
+    }),
+  );
+  const garbage = options.garbage ?? noGarbage;
   const services = [
     namespacesService(database),
-    imagesService(database),
+    imagesService(database, garbage),
     containersService(database),
-    leasesService(database),
+    leasesService(database, garbage),
     snapshotsService(snapshots),
     contentService(parts),
     blobsService(parts),
@@ -99,18 +125,22 @@ export async function startMetadata(folder: string, options: MetadataOptions = {
     },
     parts,
     snapshots,
+    collector,
+    async collect() {
+      const collected = await collector.collect();
+      await collected.emptied;
+      return collected;
+    },
     events,
     channel,
     client: (service) => clientOf(service, channel),
     async settle() {
-      const settler = new Settler(parts, log);
-      settler.start(peersOf(storeChannel, "acme-store"));
-      await settler.settled;
-      await settler[Symbol.asyncDispose]();
-      const snapshotSettler = new SnapshotSettler(snapshots, log);
-      snapshotSettler.start(snapshotPeers);
-      await snapshotSettler.settled();
-      await snapshotSettler[Symbol.asyncDispose]();
+      const contentSettler = new Settler(parts, log);
+      contentSettler.start(peersOf(storeChannel, "acme-store"));
+      await contentSettler.settled;
+      await contentSettler[Symbol.asyncDispose]();
+      settler.start(snapshotPeers);
+      await settler.settled();
     },
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
