@@ -5,7 +5,7 @@ import {
   type ViewSnapshotRequest,
 } from "#proto/gen/containerd/services/snapshots/v1/snapshots_pb.ts";
 import { classedError, HostError, isHostError } from "#proto/wire/errors.ts";
-import { compileFilters, type Filter } from "#proto/wire/filters.ts";
+import { compileFilters } from "#proto/wire/filters.ts";
 import { callerOf, type Caller } from "./caller.ts";
 import { commitSnapshot, createSnapshot, removeSnapshotOf, type CreateKind } from "./snapshots/operations.ts";
 import type { SnapshotParts } from "./snapshots/parts.ts";
@@ -56,12 +56,14 @@ export function snapshotsService(parts: SnapshotParts): Service {
     async update(request, context) {
       const { caller, scope } = begin(request, context);
       const { name = "", labels = {} } = request.info ?? {};
-      if (name === "") throw classedError("invalid-argument", "");
+      if (name === "") throw new HostError("invalid-argument", "invalid argument");
       return { info: await updateSnapshot(parts, caller, scope, { name, labels }, request.updateMask?.paths ?? []) };
     },
     async *list(request, context) {
-      const { caller, scope } = begin(request, context);
-      for await (const info of listSnapshots(parts, caller, scope, compileSnapshotFilters(request.filters))) {
+      parts.backEnd(request.snapshotter);
+      const { caller, scope } = unclassed(() => begin(request, context));
+      const filter = unclassed(() => compileFilters(request.filters));
+      for await (const info of listSnapshots(parts, caller, scope, filter)) {
         yield { info };
       }
     },
@@ -77,12 +79,12 @@ export function snapshotsService(parts: SnapshotParts): Service {
   });
 }
 
-/** containerd leaves the parser's error without a class here. */
-function compileSnapshotFilters(filters: readonly string[]): Filter {
+/** containerd leaves the errors of List without their class. */
+function unclassed<T>(work: () => T): T {
   try {
-    return compileFilters(filters);
+    return work();
   } catch (cause) {
-    if (!isHostError(cause, "invalid-argument")) throw cause;
+    if (!isHostError(cause)) throw cause;
     throw new HostError("unknown", cause.message, { cause });
   }
 }

@@ -83,6 +83,18 @@ export const exceptions: readonly Exception[] = [
     },
   },
   {
+    area: "snapshots",
+    title: "the kinds of snapshots keep to their rules on native",
+    step: "containerd.services.snapshots.v1.Snapshots.commit",
+    nth: 10,
+    reason: "a view is told to be no active snapshot; stock looks for its folder first, which views of layers lack",
+    expect: () => ({
+      code: 9,
+      message: 'failed to commit snapshot: snapshot "snapshots-2/4/v" is not active: failed precondition',
+      answers: [],
+    }),
+  },
+  {
     area: "content",
     title: "an ingest goes on where it stopped, or anew with another total",
     step: "containerd.services.content.v1.Content.status",
