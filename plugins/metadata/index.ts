@@ -20,7 +20,7 @@ import { readSchedule, schedulerExports, type SchedulerConfig } from "./gc/confi
 import { noGarbage, type Garbage } from "./gc/garbage.ts";
 import { OwnWrites } from "./gc/own-writes.ts";
 import { Removals } from "./gc/removals.ts";
-import { Scheduler } from "./gc/scheduler.ts";
+import { startScheduler } from "./gc/scheduler.ts";
 import { imagesService } from "./images-service.ts";
 import { leasesService } from "./leases-service.ts";
 import { metricsOf } from "./metrics.ts";
@@ -58,12 +58,11 @@ async function openBolt(context: PluginContext<BoltConfig>) {
   const removals = new Removals();
   const content = { database, backEnd: new ContentBackEnd(peers), shares: config.sharesContent, removals };
   const snapshots = openSnapshots(peers, database, owned.use(hangingReport(context)), { removals });
-  owned.use(new Settler(content, log)).start(peers);
-  const settler = owned.use(new SnapshotSettler(snapshots, log));
-  settler.start(peers);
-  const settleAgain = (name: string): Promise<void> => settler.again(name);
+  const settlers = [owned.use(new Settler(content, log)), owned.use(new SnapshotSettler(snapshots, log))];
+  for (const settler of settlers) settler.start(peers);
+  const settleStale = (): Promise<unknown> => Promise.all(settlers.map((settler) => settler.settleStale()));
   const own = new OwnWrites();
-  const collector = owned.use(new Collector({ content, snapshots, removals, own, log, settleAgain }));
+  const collector = owned.use(new Collector({ content, snapshots, removals, own, log, settleStale }));
   opened = { content, snapshots, collector, own, garbage: noGarbage };
   return {
     services: [backupService(database), blobsService(content)],
@@ -85,11 +84,7 @@ function hangingReport(context: PluginContext<BoltConfig>): CallWatch {
 function openScheduler({ config, log }: PluginContext<SchedulerConfig>): PluginOffer {
   const parts = opened ?? failNotOpened();
   const { collector, content, own } = parts;
-  const running = new Scheduler(readSchedule(config), () => collector.collect(), log);
-  content.database.onChanges((tx) => {
-    if (!own.has(tx)) running.hear(tx);
-  });
-  running.start();
+  const running = startScheduler(readSchedule(config), { collector, database: content.database, own, log });
   parts.garbage = running;
   return { exports: schedulerExports(config), close: () => running[Symbol.asyncDispose]() };
 }

@@ -26,8 +26,8 @@ export interface Emptiness {
 export type CollectionStep = "marked" | "swept" | "deleted";
 
 export interface CollectorParts extends EmptyingParts {
-  /** Looks again at what is open of a snapshotter. */
-  readonly settleAgain: (snapshotter: string) => Promise<void>;
+  /** Undoes operations that nobody has come back to; what they kept goes with a later collection. */
+  readonly settleStale: () => Promise<unknown>;
   readonly onStep?: (step: CollectionStep) => void;
 }
 
@@ -82,6 +82,10 @@ export class Collector implements AsyncDisposable {
     if (signal.aborted) return { left: 0 };
     const scrubbed = [this.#scrubContent(), ...[...this.#parts.snapshots.doubts].map((name) => this.#scrub(name))];
     const stores = new Set<TrashStore>(trashStores(this.#parts.content.database));
+    // Not awaited: no back end delays another for it.
+    this.#parts.settleStale().catch((error: unknown) => {
+      this.#parts.log.warn("operations not settled", { error: String(error) });
+    });
     const left = await Promise.all([...[...stores].map((store) => this.#emptyOne(store)), ...scrubbed]);
     this.#parts.onStep?.("deleted");
     return { left: left.reduce((sum, count) => sum + count, 0) };
@@ -93,7 +97,6 @@ export class Collector implements AsyncDisposable {
     const { signal } = this.#stop;
     doubts.delete(snapshotter);
     try {
-      await this.#parts.settleAgain(snapshotter);
       await scrubSnapshotter(this.#parts, snapshotter, this.#startMs, signal);
     } catch (error) {
       doubts.add(snapshotter);

@@ -1,8 +1,10 @@
 import { HostError, type Log } from "bulkhead/plugin";
+import type { Database } from "../../shared/database/database.ts";
 import type { Transaction } from "../../shared/database/transaction.ts";
 import { tables } from "../database/tables.ts";
-import type { Collected } from "./collector.ts";
+import type { Collected, Collector } from "./collector.ts";
 import type { Schedule } from "./config.ts";
+import type { OwnWrites } from "./own-writes.ts";
 
 /** The interval until the first collection. */
 const firstIntervalMs = 1000;
@@ -10,6 +12,23 @@ const firstIntervalMs = 1000;
 const againMs = 1000;
 /** What a caller waits for back ends, at most, once the database is done. */
 const emptyingMs = 10_000;
+
+export interface SchedulerParts {
+  readonly collector: Collector;
+  readonly database: Database;
+  readonly own: OwnWrites;
+  readonly log: Log;
+}
+
+/** A scheduler that hears of the database's changes, collections' own left out. The caller owns it. */
+export function startScheduler(schedule: Schedule, { collector, database, own, log }: SchedulerParts): Scheduler {
+  const scheduler = new Scheduler(schedule, () => collector.collect(), log);
+  database.onChanges((tx) => {
+    if (!own.has(tx)) scheduler.hear(tx);
+  });
+  scheduler.start();
+  return scheduler;
+}
 
 /** Tables whose removals are deletions; removed blobs and snapshots show as trash. */
 const deletable: ReadonlySet<string> = new Set([tables.image, tables.container, tables.lease].map(({ name }) => name));

@@ -49,10 +49,12 @@ export class SnapshotSettler implements AsyncDisposable {
     look();
   }
 
-  /** Looks again at what is open of a snapshotter, though its process is the same. */
-  async again(snapshotter: string): Promise<void> {
-    await this.#running.get(snapshotter);
-    await this.#settleAll(snapshotter, { isNew: false, onlyStale: true });
+  /** Undoes what nobody can be at any more, though the snapshotter's process is the same. */
+  async settleStale(): Promise<void> {
+    await this.settled();
+    await Promise.all(
+      Array.from(this.#generations.keys(), (name) => this.#settleAll(name, { isNew: false, onlyStale: true })),
+    );
   }
 
   /** Resolves when what was open at the last start or change has been asked for. */

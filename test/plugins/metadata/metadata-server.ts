@@ -12,9 +12,11 @@ import type { Database } from "../../../plugins/shared/database/database.ts";
 import { openDatabase } from "../../../plugins/metadata/database/open.ts";
 import type { PendingEvent } from "../../../plugins/shared/database/transaction.ts";
 import { Collector, type Collected, type CollectionStep } from "../../../plugins/metadata/gc/collector.ts";
-import { noGarbage, type Garbage } from "../../../plugins/metadata/gc/garbage.ts";
+import type { Schedule } from "../../../plugins/metadata/gc/config.ts";
+import { noGarbage } from "../../../plugins/metadata/gc/garbage.ts";
 import { OwnWrites } from "../../../plugins/metadata/gc/own-writes.ts";
 import { Removals } from "../../../plugins/metadata/gc/removals.ts";
+import { startScheduler } from "../../../plugins/metadata/gc/scheduler.ts";
 import { imagesService } from "../../../plugins/metadata/images-service.ts";
 import { leasesService } from "../../../plugins/metadata/leases-service.ts";
 import { namespacesService } from "../../../plugins/metadata/namespaces-service.ts";
@@ -37,8 +39,8 @@ export interface MetadataOptions {
   /** Snapshotters, each on the folder's `<name>.sock`; default: none. */
   readonly snapshotters?: readonly string[];
   readonly limits?: CallLimits;
-  /** Default: none. */
-  readonly garbage?: Garbage;
+  /** Collects by itself; default: when the test says so. */
+  readonly schedule?: Schedule;
   readonly onStep?: (step: CommitStep | SnapshotStep | CollectionStep) => void;
 }
 
@@ -100,11 +102,14 @@ export async function startMetadata(folder: string, options: MetadataOptions = {
       removals,
       own,
       log,
-      settleAgain: (name) => settler.again(name),
+      settleStale: () => settler.settleStale(),
       ...(options.onStep && { onStep: options.onStep }),
     }),
   );
-  const garbage = options.garbage ?? noGarbage;
+  const garbage =
+    options.schedule === undefined
+      ? noGarbage
+      : owned.use(startScheduler(options.schedule, { collector, database, own, log }));
   const services = [
     namespacesService(database),
     imagesService(database, garbage),
