@@ -64,25 +64,6 @@ export const exceptions: readonly Exception[] = [
     }),
   ),
   {
-    area: "images",
-    title: "ctr imports, lists, exports and removes",
-    step: "ctr image check",
-    reason: "no snapshotter is shipped yet, so nothing can say whether an image is unpacked",
-    expect: (stock) => {
-      const { stdout } = stock as { stdout: readonly string[] };
-      const why = "snapshotter not loaded: overlayfs: invalid argument";
-      const names = stdout.filter((line) => line !== "");
-      const lines = names.map(
-        (name) => `time="<time>" level=error msg="unable to check unpack for ${name}" error="${why}"\n`,
-      );
-      return {
-        code: 1,
-        stderr: `${lines.join("")}ctr: unable to check unpack for ${names[0] ?? ""}: ${why}\n`,
-        stdout,
-      };
-    },
-  },
-  {
     area: "snapshots",
     title: "the kinds of snapshots keep to their rules on native",
     step: "containerd.services.snapshots.v1.Snapshots.commit",
