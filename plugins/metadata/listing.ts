@@ -63,9 +63,18 @@ export function* recordBlocks<D extends DescMessage>(
   table: Table<D>,
   prefix: readonly string[],
 ): Iterable<MessageShape<D>[]> {
+  for (const block of byteBlocks(reader, table, prefix)) yield block.map((bytes) => fromBinary(table.schema, bytes));
+}
+
+/** The same records, serialized. */
+export function* byteBlocks(
+  reader: Reader,
+  table: Table<DescMessage>,
+  prefix: readonly string[],
+): Iterable<Uint8Array[]> {
   let after: Entry<unknown> | undefined;
   for (;;) {
-    const entries = takeEntries(reader.range(table, prefix, { after }));
+    const entries = takeEntries(reader.rangeEntries(table, prefix, { after }));
     if (entries.length > 0) yield entries.map(({ value }) => value);
     if (entries.length < blockLimit) return;
     after = entries.at(-1);

@@ -67,7 +67,9 @@ async function deleteBatch(
   for (const key of doomed) removals.begin(store, key);
   try {
     const outcomes = await Promise.all(
-      keys.map((key) => (needed.has(key) ? ("needed" as const) : deleteOne(parts, store, key, signal))),
+      keys.map(
+        (key): Promise<Outcome> => (needed.has(key) ? Promise.resolve("needed") : deleteOne(parts, store, key, signal)),
+      ),
     );
     await parts.own.write(database, (tx) => {
       for (const [index, key] of keys.entries()) {

@@ -12,16 +12,20 @@ const none: Links = { links: [], flat: [] };
 
 /**
  * The objects of a namespace with what keeps what. Pure: filled by a scan, then asked for what nothing keeps
- * (containerd gc/gc.go and metadata/gc.go).
+ * (containerd gc/gc.go and metadata/gc.go). Objects are numbered, so that each name is looked up once.
  */
 export class Graph {
-  readonly #objects = new Map<Node, Links>();
+  readonly #numbers = new Map<Node, number>();
+  readonly #nodes: Node[] = [];
+  readonly #links: Links[] = [];
   readonly #roots: Node[] = [];
   readonly #flatRoots: Node[] = [];
 
-  /** An object that is collected unless something keeps it. */
+  /** An object that is collected unless something keeps it; once for each. */
   add(node: Node, links: Links = none): void {
-    this.#objects.set(node, links);
+    this.#numbers.set(node, this.#nodes.length);
+    this.#nodes.push(node);
+    this.#links.push(links);
   }
 
   /** Kept whatever else; may be an object or not. */
@@ -34,56 +38,51 @@ export class Graph {
     this.#flatRoots.push(node);
   }
 
-  get size(): number {
-    return this.#objects.size;
-  }
-
   /**
    * Objects that nothing keeps, those that refer to others before what they refer to: whoever removes them one by one
    * leaves at any time only objects with all they refer to.
    */
   unreachable(): Node[] {
-    const live = this.#live();
-    const isDead = (node: Node): boolean => this.#objects.has(node) && !live.has(node);
-    return this.#referrersFirst([...this.#objects.keys()].filter(isDead), isDead);
+    const full = new Uint8Array(this.#nodes.length);
+    this.#reach(this.#roots, ({ links }) => links, full);
+    const flat = new Uint8Array(this.#nodes.length);
+    this.#reach(this.#flatRoots, (links) => links.flat, flat);
+    return this.#referrersFirst((number) => full[number] === 0 && flat[number] === 0);
   }
 
-  #live(): Set<Node> {
-    const full = this.#reach(this.#roots, ({ links }) => links);
-    const flat = this.#reach(this.#flatRoots, (links) => links.flat);
-    for (const node of flat) full.add(node);
-    return full;
-  }
-
-  #reach(from: readonly Node[], next: (links: Links) => readonly Node[]): Set<Node> {
-    const seen = new Set<Node>(from);
-    const waiting = [...seen];
-    for (let node = waiting.pop(); node !== undefined; node = waiting.pop()) {
-      for (const target of next(this.#objects.get(node) ?? none)) {
-        if (seen.has(target)) continue;
-        seen.add(target);
-        waiting.push(target);
-      }
+  /** Marks what is reached with ones. */
+  #reach(from: readonly Node[], next: (links: Links) => readonly Node[], reached: Uint8Array): void {
+    const waiting: number[] = [];
+    const visit = (node: Node): void => {
+      const number = this.#numbers.get(node);
+      if (number === undefined || reached[number] === 1) return;
+      reached[number] = 1;
+      waiting.push(number);
+    };
+    from.forEach(visit);
+    for (let number = waiting.pop(); number !== undefined; number = waiting.pop()) {
+      next(this.#links[number] ?? none).forEach(visit);
     }
-    return seen;
   }
 
-  /** Depth-first, each node noted when all it refers to has been; then backwards. */
-  #referrersFirst(nodes: readonly Node[], isWanted: (node: Node) => boolean): Node[] {
-    const seen = new Set<Node>();
+  /** Depth-first, each object noted when all it refers to has been; then backwards. */
+  #referrersFirst(isWanted: (number: number) => boolean): Node[] {
+    const seen = new Uint8Array(this.#nodes.length);
     const done: Node[] = [];
-    for (const start of nodes) {
-      if (seen.has(start)) continue;
-      seen.add(start);
-      const path = [{ node: start, next: 0 }];
+    const path: { readonly number: number; next: number }[] = [];
+    const enter = (number: number | undefined): void => {
+      if (number === undefined || seen[number] === 1 || !isWanted(number)) return;
+      seen[number] = 1;
+      path.push({ number, next: 0 });
+    };
+    for (const start of this.#nodes.keys()) {
+      enter(start);
       for (let top = path.at(-1); top !== undefined; top = path.at(-1)) {
-        const target = this.#objects.get(top.node)?.links[top.next++];
-        if (target === undefined) {
-          done.push(top.node);
+        const target = this.#links[top.number]?.links[top.next++];
+        if (target !== undefined) enter(this.#numbers.get(target));
+        else {
+          done.push(this.#nodes[top.number] ?? "");
           path.pop();
-        } else if (isWanted(target) && !seen.has(target)) {
-          seen.add(target);
-          path.push({ node: target, next: 0 });
         }
       }
     }

@@ -1,9 +1,13 @@
+import { fromBinary } from "@bufbuild/protobuf";
+import { SnapshotSchema } from "#proto/gen/bulkhead/metadata/v1/records_pb.ts";
+import { InfoSchema } from "#proto/gen/containerd/services/content/v1/content_pb.ts";
 import type { Lease } from "#proto/gen/containerd/services/leases/v1/leases_pb.ts";
 import { nanosOf } from "#proto/wire/timestamp.ts";
 import type { Reader } from "../../shared/database/reader.ts";
 import { tables } from "../database/tables.ts";
-import { recordBlocks } from "../listing.ts";
+import { byteBlocks, recordBlocks } from "../listing.ts";
 import { traceOf } from "../namespaces.ts";
+import { mentionsCollection, textField } from "./glance.ts";
 import { Graph } from "./graph.ts";
 import {
   blobNode,
@@ -96,11 +100,8 @@ class NamespaceScan {
   }
 
   async #content(): Promise<void> {
-    for (const blobs of recordBlocks(this.#reader, tables.blob, [this.#namespace])) {
-      for (const blob of blobs) {
-        this.graph.add(blobNode(blob.digest), blobLinks(blob));
-        if (isRoot(blob.labels)) this.graph.addRoot(blobNode(blob.digest));
-      }
+    for (const blobs of byteBlocks(this.#reader, tables.blob, [this.#namespace])) {
+      for (const bytes of blobs) this.#blob(bytes);
       await this.#pause();
     }
     for (const ingests of recordBlocks(this.#reader, tables.ingest, [this.#namespace])) {
@@ -116,15 +117,32 @@ class NamespaceScan {
 
   async #snapshots(): Promise<void> {
     for (const snapshotter of traceOf(this.#reader, this.#namespace).snapshotters) {
-      for (const snapshots of recordBlocks(this.#reader, tables.snapshot, [this.#namespace, snapshotter])) {
-        for (const snapshot of snapshots) {
-          const node = snapshotNode(snapshotter, snapshot.key);
-          this.graph.add(node, snapshotLinks(snapshot));
-          if (isRoot(snapshot.labels)) this.graph.addRoot(node);
-        }
+      for (const snapshots of byteBlocks(this.#reader, tables.snapshot, [this.#namespace, snapshotter])) {
+        for (const bytes of snapshots) this.#snapshot(snapshotter, bytes);
         await this.#pause();
       }
     }
+  }
+
+  #blob(bytes: Uint8Array): void {
+    const node = blobNode(textField(bytes, InfoSchema.field.digest.number));
+    if (!mentionsCollection(bytes)) return this.graph.add(node);
+    const blob = fromBinary(InfoSchema, bytes);
+    this.graph.add(node, blobLinks(blob));
+    if (isRoot(blob.labels)) this.graph.addRoot(node);
+  }
+
+  #snapshot(snapshotter: string, bytes: Uint8Array): void {
+    const { key, parent } = SnapshotSchema.field;
+    const node = snapshotNode(snapshotter, textField(bytes, key.number));
+    if (!mentionsCollection(bytes)) {
+      const above = textField(bytes, parent.number);
+      const flat = above === "" ? [] : [snapshotNode(snapshotter, above)];
+      return this.graph.add(node, { links: flat, flat });
+    }
+    const snapshot = fromBinary(SnapshotSchema, bytes);
+    this.graph.add(node, snapshotLinks(snapshot));
+    if (isRoot(snapshot.labels)) this.graph.addRoot(node);
   }
 
   async #intents(): Promise<void> {

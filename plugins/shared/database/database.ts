@@ -80,6 +80,14 @@ export class Database implements Reader, AsyncDisposable {
     return this.#reader.range(table, prefix, options);
   }
 
+  rangeEntries(
+    table: Table<DescMessage>,
+    prefix: readonly string[],
+    options?: RangeOptions,
+  ): Iterable<Entry<Uint8Array>> {
+    return this.#reader.rangeEntries(table, prefix, options);
+  }
+
   rangeBytes(table: Table<DescMessage>, prefix: readonly string[]): Iterable<Uint8Array> {
     return this.#reader.rangeBytes(table, prefix);
   }

@@ -77,6 +77,14 @@ export class Transaction implements Reader {
     return this.#belowReader.range(table, prefix, options);
   }
 
+  rangeEntries(
+    table: Table<DescMessage>,
+    prefix: readonly string[],
+    options?: RangeOptions,
+  ): Iterable<Entry<Uint8Array>> {
+    return this.#belowReader.rangeEntries(table, prefix, options);
+  }
+
   rangeBytes(table: Table<DescMessage>, prefix: readonly string[]): Iterable<Uint8Array> {
     return this.#belowReader.rangeBytes(table, prefix);
   }
