@@ -58,6 +58,14 @@ export interface Events {
   ): Promise<void>;
 }
 
+/** How a plugin is, for status; it goes on taking calls. */
+export interface Health {
+  /** Shown as unhealthy until a later report says otherwise. */
+  readonly degraded: boolean;
+  /** What is wrong; at most 1 KiB. */
+  readonly status: string;
+}
+
 export interface PluginContext<Config = Record<string, unknown>> {
   readonly package: string;
   readonly type: string;
@@ -72,6 +80,8 @@ export interface PluginContext<Config = Record<string, unknown>> {
   readonly log: Log;
   readonly peers: Peers;
   readonly events: Events;
+  /** Says how this plugin is; see Health. Rejects when the host is away. */
+  report(health: Health): Promise<void>;
   /** Aborted when the package stops, after the drain. */
   readonly signal: AbortSignal;
   /** The inherited ttrpc listener, where the manifest says `listen: [ttrpc]`. */

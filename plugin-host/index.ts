@@ -6,6 +6,7 @@ export {
   SkipPlugin,
   type ShownOffer,
   type Events,
+  type Health,
   type Log,
   type Peer,
   type Peers,

@@ -20,6 +20,7 @@ import {
   SkipPlugin,
   type ShownOffer,
   type Events,
+  type Health,
   type Log,
   type Peers,
   type PluginContext,
@@ -29,11 +30,18 @@ import {
 } from "./define-plugin.ts";
 import { sdkFeatures } from "./features.ts";
 
+/** How one plugin of the package is. */
+export interface Report extends Health {
+  readonly type: string;
+  readonly id: string;
+}
+
 /** What every plugin of the package shares. */
 export interface PackageFacilities {
   readonly log: Log;
   readonly peers: Peers;
   readonly events: Events;
+  readonly report: (report: Report) => Promise<void>;
   readonly signal: AbortSignal;
   readonly ttrpcListenerFd: number | undefined;
 }
@@ -92,8 +100,10 @@ function initPlugin(
 ): Promise<PluginOffer> | PluginOffer {
   const { type, id, root, state, configJson } = registration;
   const config = (configJson.length === 0 ? {} : JSON.parse(Buffer.from(configJson).toString())) as never;
+  const { report, ...facilities } = shared;
   const context: PluginContext<never> = {
-    ...shared,
+    ...facilities,
+    report: (health) => report({ type, id, ...health }),
     package: request.package,
     generation: request.generation,
     type,

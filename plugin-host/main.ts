@@ -7,6 +7,7 @@ import { HostError } from "#proto/wire/errors.ts";
 import type { PluginModule } from "./define-plugin.ts";
 import { readEnvironment, type Environment } from "./environment.ts";
 import { EventSpool } from "./event-spool.ts";
+import type { Report } from "./initialization.ts";
 import { LifecycleService } from "./lifecycle-service.ts";
 import { createLog } from "./log.ts";
 import { PeerDirectory } from "./peers.ts";
@@ -36,7 +37,14 @@ async function main(): Promise<void> {
     maxSendMessageBytes,
     onUnclassified: (error, method) => log.error("call failed", { method, error }),
   });
-  const shared = { log, peers, events, signal: stop.signal, ttrpcListenerFd: environment.ttrpcListenerFd };
+  const shared = {
+    log,
+    peers,
+    events,
+    report: (report: Report) => peers.report(report),
+    signal: stop.signal,
+    ttrpcListenerFd: environment.ttrpcListenerFd,
+  };
   const lifecycle = new LifecycleService(server, module, peers, shared);
   const descriptors = () => lifecycle.served().flatMap(({ descriptor }) => descriptor ?? []);
   for (const service of [...lifecycle.services(), ...reflection(descriptors)]) server.add(service);

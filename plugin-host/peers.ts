@@ -1,6 +1,6 @@
-import type { DescService } from "@bufbuild/protobuf";
+import type { DescService, MessageInitShape } from "@bufbuild/protobuf";
 import { clientOf, connect, type Channel, type Client, type ConnectOptions } from "#rpc";
-import { Host } from "#proto/gen/bulkhead/host/v1/host_pb.ts";
+import { Host, type ReportRequestSchema } from "#proto/gen/bulkhead/host/v1/host_pb.ts";
 import type { Peer as WirePeer } from "#proto/gen/bulkhead/plugin/v1/plugin_pb.ts";
 import { HostError } from "#proto/wire/errors.ts";
 import { metadataKeys } from "#proto/wire/metadata-keys.ts";
@@ -55,6 +55,11 @@ export class PeerDirectory implements Peers, AsyncDisposable {
     }
     const channel = this.#channelTo(peer.address);
     return peer.address === this.#hostTarget ? withPlugin(channel, `${peer.type}.${peer.id}`) : channel;
+  }
+
+  /** Tells the host how a plugin of this package is. */
+  async report(report: MessageInitShape<typeof ReportRequestSchema>): Promise<void> {
+    await clientOf(Host, this.#channelTo(this.#hostTarget)).report(report);
   }
 
   watch(listener: (peers: readonly Peer[]) => void, signal?: AbortSignal): void {

@@ -11,8 +11,8 @@ const countBytes = 8;
 interface Permit {
   /** Of the metadata instance that gave it. */
   readonly generation: bigint;
-  /** Blobs that namespaces had lost when it was given. */
-  readonly removals: bigint;
+  /** How often namespaces had lost blobs when it was given. */
+  readonly losses: bigint;
 }
 
 /**
@@ -41,14 +41,14 @@ export class ReadPermits implements Disposable {
     const generation = this.#generation();
     const key = `${namespace} ${digest}`;
     const permit = this.#permits.get(key);
-    if (permit !== undefined && permit.generation === generation && permit.removals === this.#removals(generation)) {
+    if (permit !== undefined && permit.generation === generation && permit.losses === this.#losses(generation)) {
       return;
     }
     this.#permits.delete(key);
     const options = { signal, deadlineMs, metadata: { [metadataKeys.namespace]: namespace } };
-    const { removalsFile, removals } = await this.#blobs().check({ digest }, options);
-    if (generation === undefined || !this.#open(removalsFile, generation)) return;
-    this.#permits.set(key, { generation, removals });
+    const { lossesFile, losses } = await this.#blobs().check({ digest }, options);
+    if (generation === undefined || !this.#open(lossesFile, generation)) return;
+    this.#permits.set(key, { generation, losses });
     for (const oldest of this.#permits.keys()) {
       if (this.#permits.size <= permitLimit) break;
       this.#permits.delete(oldest);
@@ -60,7 +60,7 @@ export class ReadPermits implements Disposable {
     this.#opened = undefined;
   }
 
-  #removals(generation: bigint): bigint | undefined {
+  #losses(generation: bigint): bigint | undefined {
     if (this.#opened?.generation !== generation) return undefined;
     readSync(this.#opened.fd, this.#count, 0, countBytes, 0);
     return this.#count.readBigUInt64LE();

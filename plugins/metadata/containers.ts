@@ -10,7 +10,7 @@ import { checkContainer } from "./container-rules.ts";
 import type { Reader } from "../shared/database/reader.ts";
 import { tables } from "./database/tables.ts";
 import type { Transaction } from "../shared/database/transaction.ts";
-import { ensureNamespace } from "./namespaces.ts";
+import { ensureNamespace, traceOf } from "./namespaces.ts";
 import { storedLabels } from "./stored-labels.ts";
 
 const fullUpdate = ["labels", "spec", "extensions", "image", "snapshotkey"];
@@ -38,7 +38,8 @@ export function createContainer(tx: Transaction, namespace: string, container: C
     throw classedError("already-exists", `container ${quote(container.id)}`);
   }
   ensureNamespace(tx, namespace);
-  if (!tx.has(tables.namespaceTrace, [namespace])) tx.put(tables.namespaceTrace, [namespace], { hadContainer: true });
+  const trace = traceOf(tx, namespace);
+  if (!trace.hadContainer) tx.put(tables.namespaceTrace, [namespace], { ...trace, hadContainer: true });
   const now = timestampNow();
   return putContainer(tx, namespace, { ...container, createdAt: now, updatedAt: now });
 }
@@ -139,7 +140,6 @@ function putContainer(tx: Transaction, namespace: string, container: Container):
 
 /** containerd tells a namespace that never had a container from one that lacks this container. */
 function missing(reader: Reader, verb: string, namespace: string, id: string, otherwise: string): Error {
-  if (reader.get(tables.namespaceTrace, [namespace])?.hadContainer === true)
-    return classedError("not-found", otherwise);
+  if (traceOf(reader, namespace).hadContainer) return classedError("not-found", otherwise);
   return classedError("not-found", `cannot ${verb} container ${quote(id)} in namespace ${quote(namespace)}`);
 }

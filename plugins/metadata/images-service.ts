@@ -9,11 +9,12 @@ import { HostError } from "#proto/wire/errors.ts";
 import { namespaceOf } from "#proto/wire/identifiers.ts";
 import type { Database } from "../shared/database/database.ts";
 import { tables } from "./database/tables.ts";
+import type { Garbage } from "./gc/garbage.ts";
 import { createImage, deleteImage, fieldsOf, getImageBytes, imageAdaptor, updateImage } from "./images.ts";
 import { compileObjectFilters, listRecords } from "./listing.ts";
 
 /** containerd.services.images.v1 over the database (containerd services/images/local.go); answers are records as stored. */
-export function imagesService(database: Database): Service {
+export function imagesService(database: Database, garbage: Garbage): Service {
   return implement(Images, {
     get: ({ name }, { metadata }) => embedMessages(1, [getImageBytes(database, namespaceOf(metadata), name)]),
     list({ filters }, { metadata }) {
@@ -43,14 +44,14 @@ export function imagesService(database: Database): Service {
         return embedMessages(1, [getImageBytes(tx, namespace, name)]);
       });
     },
-    // `sync` waits for a collection in containerd; nothing is collected yet, so there is nothing to wait for.
-    async delete({ name }, { metadata }) {
+    async delete({ name, sync }, { metadata, signal }) {
       const namespace = namespaceOf(metadata);
-      return database.write((tx) => {
+      await database.write((tx) => {
         deleteImage(tx, namespace, name);
         tx.publish(namespace, "/images/delete", ImageDeleteSchema, { name });
-        return {};
       });
+      if (sync) await garbage.collect(signal);
+      return {};
     },
   });
 }

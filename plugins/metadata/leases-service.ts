@@ -4,6 +4,7 @@ import { Leases, ResourceSchema } from "#proto/gen/containerd/services/leases/v1
 import { namespaceOf } from "#proto/wire/identifiers.ts";
 import type { Database } from "../shared/database/database.ts";
 import { tables } from "./database/tables.ts";
+import type { Garbage } from "./gc/garbage.ts";
 import { addLeaseResource, listLeaseResources, removeLeaseResource } from "./lease-resources.ts";
 import { createLease, deleteLease, leaseAdaptor } from "./leases.ts";
 import { compileObjectFilters, listRecords } from "./listing.ts";
@@ -11,16 +12,16 @@ import { compileObjectFilters, listRecords } from "./listing.ts";
 const emptyResource = create(ResourceSchema);
 
 /** containerd.services.leases.v1 over the database (containerd services/leases/service.go). No events. */
-export function leasesService(database: Database): Service {
+export function leasesService(database: Database, garbage: Garbage): Service {
   return implement(Leases, {
     async create({ id, labels }, { metadata }) {
       const namespace = namespaceOf(metadata);
       return { lease: await database.write((tx) => createLease(tx, namespace, id, labels)) };
     },
-    // `sync` waits for a collection in containerd; nothing is collected yet, so there is nothing to wait for.
-    async delete({ id }, { metadata }) {
+    async delete({ id, sync }, { metadata, signal }) {
       const namespace = namespaceOf(metadata);
       await database.write((tx) => deleteLease(tx, namespace, id));
+      if (sync) await garbage.collect(signal);
       return {};
     },
     list({ filters }, { metadata }) {
@@ -36,6 +37,7 @@ export function leasesService(database: Database): Service {
     async deleteResource({ id, resource = emptyResource }, { metadata }) {
       const namespace = namespaceOf(metadata);
       await database.write((tx) => removeLeaseResource(tx, namespace, id, resource));
+      garbage.deleted();
       return {};
     },
     listResources: ({ id }, { metadata }) => ({

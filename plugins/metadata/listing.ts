@@ -50,14 +50,33 @@ export function* listBlocks<D extends DescMessage>(
   { table, namespace, filter, adaptor }: Listing<D>,
 ): Iterable<MessageShape<D>[]> {
   const block: MessageShape<D>[] = [];
+  for (const values of recordBlocks(reader, table, [namespace])) {
+    block.push(...values.filter((value) => filter(adaptor(value))));
+    if (block.length >= blockLimit) yield block.splice(0, blockLimit);
+  }
+  if (block.length > 0) yield block;
+}
+
+/** All records whose keys begin with `prefix`, some at a time; no view of the database is held in between. */
+export function* recordBlocks<D extends DescMessage>(
+  reader: Reader,
+  table: Table<D>,
+  prefix: readonly string[],
+): Iterable<MessageShape<D>[]> {
+  for (const block of byteBlocks(reader, table, prefix)) yield block.map((bytes) => fromBinary(table.schema, bytes));
+}
+
+/** The same records, serialized. */
+export function* byteBlocks(
+  reader: Reader,
+  table: Table<DescMessage>,
+  prefix: readonly string[],
+): Iterable<Uint8Array[]> {
   let after: Entry<unknown> | undefined;
   for (;;) {
-    const entries = takeEntries(reader.range(table, [namespace], { after }));
-    block.push(...entries.map(({ value }) => value).filter((value) => filter(adaptor(value))));
-    const isLast = entries.length < blockLimit;
-    if (block.length >= blockLimit || (isLast && block.length > 0)) yield block.splice(0, blockLimit);
-    if (isLast && block.length > 0) yield block;
-    if (isLast) return;
+    const entries = takeEntries(reader.rangeEntries(table, prefix, { after }));
+    if (entries.length > 0) yield entries.map(({ value }) => value);
+    if (entries.length < blockLimit) return;
     after = entries.at(-1);
   }
 }

@@ -1,7 +1,9 @@
-import type { DescMessage } from "@bufbuild/protobuf";
+import { create, type DescMessage } from "@bufbuild/protobuf";
+import { NamespaceTraceSchema, type NamespaceTrace } from "#proto/gen/bulkhead/metadata/v1/records_pb.ts";
 import { classedError, HostError } from "#proto/wire/errors.ts";
 import { quote, validateIdentifier } from "#proto/wire/identifiers.ts";
 import { keptLabels, validateLabels } from "#proto/wire/labels.ts";
+import { putTrash } from "./gc/trash.ts";
 import type { Reader } from "../shared/database/reader.ts";
 import { tables } from "./database/tables.ts";
 import type { Table } from "../shared/database/table.ts";
@@ -12,6 +14,11 @@ type Labels = Readonly<Record<string, string>>;
 /** Makes a namespace exist; the first write into one does. */
 export function ensureNamespace(tx: Transaction, name: string): void {
   if (!tx.has(tables.namespace, [name])) tx.put(tables.namespace, [name], { name });
+}
+
+/** What a namespace has been through. */
+export function traceOf(reader: Reader, name: string): NamespaceTrace {
+  return reader.get(tables.namespaceTrace, [name]) ?? create(NamespaceTraceSchema);
 }
 
 /** Labels of a namespace; an unknown one has none, as containerd answers. */
@@ -48,7 +55,7 @@ export function replaceNamespaceLabels(tx: Transaction, name: string, labels: La
 
 /**
  * Throws not-found, failed-precondition while images, blobs, containers or snapshots are left. Leases and ingests go
- * with it.
+ * with it; what the store has of those goes into the trash.
  */
 export function deleteNamespace(tx: Transaction, name: string): void {
   const left = contentsOf(tx, name);
@@ -58,6 +65,7 @@ export function deleteNamespace(tx: Transaction, name: string): void {
   }
   if (!tx.has(tables.namespace, [name])) throw classedError("not-found", `namespace ${quote(name)}`);
   tx.remove(tables.namespace, [name]);
+  for (const { value } of tx.range(tables.ingest, [name])) putTrash(tx, "ingests", value.storeRef);
   for (const table of [
     tables.namespaceTrace,
     tables.lease,
@@ -76,7 +84,20 @@ function contentsOf(reader: Reader, name: string): string[] {
     ["blobs", tables.blob],
     ["containers", tables.container],
   ];
-  return kinds.filter(([, table]) => hasAny(reader.range(table, [name]))).map(([kind]) => kind);
+  const left = kinds.filter(([, table]) => hasAny(reader.range(table, [name]))).map(([kind]) => kind);
+  return [
+    ...left,
+    ...snapshottersOf(reader, name).map((snapshotter) => `snapshots on ${quote(snapshotter)} snapshotter`),
+  ];
+}
+
+/** Snapshotters that have snapshots of a namespace, or will in a moment. */
+function snapshottersOf(reader: Reader, name: string): string[] {
+  return traceOf(reader, name).snapshotters.filter((snapshotter) =>
+    [tables.snapshot, tables.snapshotIntent].some((table: Table<DescMessage>) =>
+      hasAny(reader.rangeBytes(table, [name, snapshotter])),
+    ),
+  );
 }
 
 function hasAny(entries: Iterable<unknown>): boolean {

@@ -10,16 +10,13 @@ import {
 import { metadataKeys } from "#proto/wire/metadata-keys.ts";
 import { toBinary } from "@bufbuild/protobuf";
 import { BackEndWriter } from "./back-end-writer.ts";
-import type { Caller } from "./caller.ts";
+import type { BackEndCall } from "../caller.ts";
 
 /** Type of the peers that are content stores. */
 export const contentType = "io.containerd.content.v1";
 /** The package of ours that the router may be sent to. */
 const ownPackage = "content";
 const readPath = "/containerd.services.content.v1.Content/Read";
-
-/** The part of a caller that the store needs; its lease stays here. */
-export type BackEndCall = Pick<Caller, "namespace" | "signal" | "deadlineMs">;
 
 /**
  * The content store behind this package: our own content package or any other that serves containerd's Content
@@ -64,6 +61,21 @@ export class ContentBackEnd {
   /** Removes an ingest; one that is not there is fine. */
   async abort(storeRef: string, call: BackEndCall): Promise<void> {
     await ifFound(this.#client().abort({ ref: storeRef }, optionsOf(call)));
+  }
+
+  /** Removes a blob; one that is not there is fine. */
+  async delete(digest: string, call: BackEndCall): Promise<void> {
+    await ifFound(this.#client().delete({ digest }, optionsOf(call)));
+  }
+
+  /** Every blob that the store has, in blocks. */
+  async *list(call: BackEndCall): AsyncGenerator<Info[], void, undefined> {
+    for await (const { info } of this.#client().list({}, optionsOf(call))) yield info;
+  }
+
+  /** Every ingest that the store has. */
+  async statuses(call: BackEndCall): Promise<Status[]> {
+    return (await this.#client().listStatuses({}, optionsOf(call))).statuses;
   }
 
   /** Passes a serialized ReadContentRequest on and its serialized answers back. */

@@ -1,11 +1,14 @@
 import { digestProblem } from "#proto/wire/digest.ts";
 import { classedError } from "#proto/wire/errors.ts";
 import type { Database } from "../../shared/database/database.ts";
+import { dropTrash } from "../gc/trash.ts";
+import type { Removals } from "../gc/removals.ts";
 import type { ContentBackEnd } from "./back-end.ts";
+import type { BlobLosses } from "./blob-losses.ts";
 import { hasBlob } from "./blobs.ts";
-import type { Removals } from "./removals.ts";
-import type { Caller } from "./caller.ts";
-import { leaseKnownBlob, openIngest } from "./ingests.ts";
+import type { Caller } from "../caller.ts";
+import { tables } from "../database/tables.ts";
+import { leaseKnownBlob, openIngest, storeRefOf } from "./ingests.ts";
 
 /** What the first message of a write says. */
 export interface WriteStart {
@@ -35,10 +38,11 @@ export interface SharedBlob {
 export interface ContentParts {
   readonly database: Database;
   readonly backEnd: ContentBackEnd;
-  /** Told of each blob that a namespace loses, in the transaction that takes it. */
-  readonly removals: Removals;
+  /** Tells the content package how long a permit to read holds. */
+  readonly losses: BlobLosses;
   /** Whether a namespace may have what another uploaded; `content_sharing_policy`. */
   readonly shares: boolean;
+  readonly removals: Removals;
   /** Hears of each step of a commit; tests end the process there. */
   readonly onStep?: (step: CommitStep) => void;
 }
@@ -58,13 +62,34 @@ export async function beginWrite(parts: ContentParts, caller: Caller, start: Wri
     const known = await database.write((tx) => leaseKnownBlob(tx, caller, expected));
     if (known) throw classedError("already-exists", `content ${expected}`);
   }
-  const shared = await findShared(parts, caller, start);
-  const ingest = await database.write((tx) => {
+  await clearCollected(parts, caller, ref);
+  const found = await findShared(parts, caller, start);
+  const begun = await database.write((tx) => {
     if (leaseKnownBlob(tx, caller, expected)) return undefined;
-    return openIngest(tx, caller, ref, shared?.digest ?? "");
+    // One that is being collected at this moment has to be uploaded again.
+    const shared = found === undefined || parts.removals.has("content", found.digest) ? undefined : found;
+    return { storeRef: openIngest(tx, caller, ref, shared?.digest ?? "").storeRef, shared };
   });
-  if (ingest === undefined) throw classedError("already-exists", `content ${expected}`);
-  return { storeRef: ingest.storeRef, shared };
+  if (begun === undefined) throw classedError("already-exists", `content ${expected}`);
+  return begun;
+}
+
+/**
+ * An upload that was collected, but not deleted because someone was still at it, is deleted before the next one begins
+ * under its ref. One whose turn has not come is resumed, as in containerd.
+ */
+async function clearCollected(parts: ContentParts, caller: Caller, ref: string): Promise<void> {
+  const { database, backEnd, removals } = parts;
+  const storeRef = storeRefOf(caller.namespace, ref);
+  while (removals.has("ingests", storeRef)) await removals.whenDone("ingests", storeRef);
+  if (database.get(tables.trash, ["ingests", storeRef])?.deferred !== true) return;
+  removals.begin("ingests", storeRef);
+  try {
+    await backEnd.abort(storeRef, caller);
+    await database.write((tx) => dropTrash(tx, "ingests", storeRef));
+  } finally {
+    removals.end("ingests", storeRef);
+  }
 }
 
 /** A blob of another size is likely a mistake, which shows at the commit: then the bytes are uploaded. */

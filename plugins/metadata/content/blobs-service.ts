@@ -1,11 +1,13 @@
 import { implement, type Service } from "bulkhead/plugin";
+import type { Intent } from "#proto/gen/bulkhead/metadata/v1/records_pb.ts";
 import { Blobs } from "#proto/gen/bulkhead/blobs/v1/blobs_pb.ts";
 import { classedError, HostError } from "#proto/wire/errors.ts";
 import { beginWrite, type ContentParts } from "./begin.ts";
 import { getBlob } from "./blobs.ts";
-import { callerOf } from "./caller.ts";
+import { callerOf } from "../caller.ts";
 import { commitOf, findCommit, finishCommit, prepareCommit, wasIssued } from "./commits.ts";
-import { settleEarlier } from "./settlement.ts";
+import { tables } from "../database/tables.ts";
+import { settleEarlier, settleCommit } from "./settlement.ts";
 
 /** bulkhead.blobs.v1 for the content package: who may read, and the relay's own steps of a write, one by one. */
 export function blobsService(parts: ContentParts): Service {
@@ -13,7 +15,7 @@ export function blobsService(parts: ContentParts): Service {
   return implement(Blobs, {
     check({ digest }, context) {
       getBlob(database, callerOf(context).namespace, digest);
-      return { removalsFile: parts.removals.file, removals: parts.removals.count };
+      return { lossesFile: parts.losses.file, losses: parts.losses.count };
     },
     async begin({ ref, total, expected }, context) {
       if (ref === "") throw classedError("invalid-argument", "ref must not be empty");
@@ -24,9 +26,15 @@ export function blobsService(parts: ContentParts): Service {
       const { namespace, lease } = callerOf(context);
       const plan = { namespace, lease, ref, digest, size, labels };
       await settleEarlier(parts, plan);
-      const { sequence } = await database.write((tx) => prepareCommit(tx, plan));
+      const { hasRecord, intent } = await database.write((tx) => ({
+        hasRecord: tx.has(tables.ingest, [namespace, ref]),
+        intent: prepareCommit(tx, plan),
+      }));
+      // The same bytes may be just being deleted: from now on they are kept.
+      await parts.removals.whenDone("content", digest);
+      if (!hasRecord) await checkBytes(parts, intent);
       parts.onStep?.("intent-stored");
-      return { intent: sequence };
+      return { intent: intent.sequence };
     },
     async commit({ ref, intent: sequence }, context) {
       const { namespace } = callerOf(context);
@@ -44,4 +52,11 @@ export function blobsService(parts: ContentParts): Service {
       return {};
     },
   });
+}
+
+/** The write was collected meanwhile: what it was to commit may be gone. Throws unavailable; it can be begun again. */
+async function checkBytes(parts: ContentParts, intent: Intent): Promise<void> {
+  if ((await settleCommit(parts, intent, { undo: false })) !== "dropped") return;
+  const { ref } = commitOf(intent);
+  throw new HostError("unavailable", `commit "${ref}": the write was collected meanwhile; begin it again`);
 }

@@ -9,6 +9,7 @@ import { timestampNow } from "#proto/wire/timestamp.ts";
 import type { Reader } from "../../shared/database/reader.ts";
 import { tables } from "../database/tables.ts";
 import type { Transaction } from "../../shared/database/transaction.ts";
+import { putTrash } from "../gc/trash.ts";
 import { leaveLease } from "../lease-resources.ts";
 import { storedLabels } from "../stored-labels.ts";
 
@@ -58,6 +59,7 @@ export function updateBlob(
 export function deleteBlob(tx: Transaction, namespace: string, lease: string | undefined, digest: string): void {
   getBlob(tx, namespace, digest);
   tx.remove(tables.blob, [namespace, digest]);
+  putTrash(tx, "content", digest);
   leaveLease(tx, namespace, lease, { type: "content", id: digest });
 }
 

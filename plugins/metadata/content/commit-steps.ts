@@ -1,8 +1,10 @@
 import type { Intent } from "#proto/gen/bulkhead/metadata/v1/records_pb.ts";
-import { classedError, isHostError, type ErrorKind } from "#proto/wire/errors.ts";
+import { classedError, HostError, isHostError, type ErrorKind } from "#proto/wire/errors.ts";
+import type { Transaction } from "../../shared/database/transaction.ts";
+import { tables } from "../database/tables.ts";
 import type { BackEndWriter } from "./back-end-writer.ts";
 import type { ContentParts, SharedBlob } from "./begin.ts";
-import type { Caller } from "./caller.ts";
+import type { Caller } from "../caller.ts";
 import { checkLabels, dropCommit, finishCommit, prepareCommit, type CommitPlan } from "./commits.ts";
 import { settleCommit, settleEarlier } from "./settlement.ts";
 
@@ -33,7 +35,10 @@ export async function commitShared(attempt: CommitAttempt, blob: SharedBlob, ann
   const { database } = attempt.parts;
   const plan = planOf(attempt, blob);
   await settleEarlier(attempt.parts, plan);
-  const finish = await database.write((tx) => finishCommit(tx, prepareCommit(tx, plan)));
+  const finish = await database.write((tx) => {
+    checkShared(tx, plan);
+    return finishCommit(tx, prepareCommit(tx, plan));
+  });
   if (finish === "known") throw alreadyExists(blob.digest);
 }
 
@@ -57,6 +62,8 @@ export async function commitIngest(
   await settleEarlier(attempt.parts, plan);
   const { parts } = attempt;
   const intent = await database.write((tx) => prepareCommit(tx, plan));
+  // The same bytes may be just being deleted: from now on they are kept.
+  await parts.removals.whenDone("content", digest);
   parts.onStep?.("intent-stored");
   await commitInStore(parts, writer, expected, intent);
   parts.onStep?.("store-committed");
@@ -82,6 +89,12 @@ async function commitInStore(
     } else await parts.database.write((tx) => dropCommit(tx, intent));
     throw error;
   }
+}
+
+/** The record of this write is what keeps the other namespace's bytes. */
+function checkShared(tx: Transaction, { namespace, ref, digest }: CommitPlan): void {
+  if (tx.get(tables.ingest, [namespace, ref])?.shared === digest) return;
+  throw new HostError("unavailable", `commit "${ref}": the write was collected meanwhile; begin it again`);
 }
 
 function checkSize(ref: string, actual: bigint, announced: bigint): void {

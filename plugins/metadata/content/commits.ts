@@ -6,13 +6,11 @@ import { timestampNow } from "#proto/wire/timestamp.ts";
 import type { Reader } from "../../shared/database/reader.ts";
 import { tables } from "../database/tables.ts";
 import type { Transaction } from "../../shared/database/transaction.ts";
+import { intentCounter } from "../intents.ts";
 import { joinLease } from "../lease-resources.ts";
 import { ensureNamespace } from "../namespaces.ts";
 import { storedLabels } from "../stored-labels.ts";
 import { forgetIngest, storeRefOf } from "./ingests.ts";
-
-/** Name of the counter of intents. */
-const intentCounter = "intent";
 
 /** A commit that is about to happen in the store. */
 export interface CommitPlan {

@@ -11,7 +11,7 @@ import { tables } from "../database/tables.ts";
 import { listBlocks } from "../listing.ts";
 import type { ContentParts } from "./begin.ts";
 import { blobAdaptor, deleteBlob, getBlob, updateBlob } from "./blobs.ts";
-import { callerOf } from "./caller.ts";
+import { callerOf } from "../caller.ts";
 import { abortIngest, ingestStatus, listIngestStatuses } from "./ingest-calls.ts";
 import { redirectToStore } from "./redirect.ts";
 import { relayWrite } from "./write-session.ts";
@@ -45,7 +45,6 @@ export function contentService(parts: ContentParts): Service {
       const { namespace, lease } = callerOf(context);
       await database.write((tx) => {
         deleteBlob(tx, namespace, lease, digest);
-        parts.removals.add();
         tx.publish(namespace, "/content/delete", ContentDeleteSchema, { digest });
       });
       return {};

@@ -4,7 +4,7 @@ import { classedError } from "#proto/wire/errors.ts";
 import { filterField, type Filter, type FilterAdaptor } from "#proto/wire/filters.ts";
 import { tables } from "../database/tables.ts";
 import type { ContentParts } from "./begin.ts";
-import type { Caller } from "./caller.ts";
+import type { Caller } from "../caller.ts";
 import { forgetIngest, getIngest } from "./ingests.ts";
 
 /** Ingests that the store is asked about at once. */

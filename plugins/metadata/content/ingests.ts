@@ -9,7 +9,7 @@ import { ensureNamespace } from "../namespaces.ts";
 import { hasBlob } from "./blobs.ts";
 
 /** How long an ingest that no lease keeps is safe from collection. */
-const expiryNanos = 24n * 60n * 60n * 1_000_000_000n;
+export const expiryNanos = 24n * 60n * 60n * 1_000_000_000n;
 
 interface Owner {
   readonly namespace: string;

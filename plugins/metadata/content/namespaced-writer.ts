@@ -2,7 +2,7 @@ import { timestampNow } from "#proto/wire/timestamp.ts";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import type { BackEndWriter } from "./back-end-writer.ts";
 import { beginWrite, type ContentParts, type SharedBlob, type WriteStart } from "./begin.ts";
-import type { Caller } from "./caller.ts";
+import type { Caller } from "../caller.ts";
 import { commitIngest, commitShared } from "./commit-steps.ts";
 import { forgetIngest, openIngest } from "./ingests.ts";
 

@@ -1,7 +1,9 @@
 import type { Log, Peers } from "bulkhead/plugin";
 import type { Intent } from "#proto/gen/bulkhead/metadata/v1/records_pb.ts";
 import { HostError } from "#proto/wire/errors.ts";
+import { nanosOf, timestampNow } from "#proto/wire/timestamp.ts";
 import type { ContentParts } from "./begin.ts";
+import { expiryNanos } from "./ingests.ts";
 import { commitOf, dropCommit, findCommit, finishCommit, listCommits } from "./commits.ts";
 
 /** How long the store may take to say how far a commit came. */
@@ -80,6 +82,12 @@ export class Settler implements AsyncDisposable {
     look();
   }
 
+  /** Undoes what nobody has come back to for as long as an upload is kept. */
+  async settleStale(): Promise<void> {
+    await this.#running;
+    await this.#settleEach(listCommits(this.#parts.database).filter(isStale), true);
+  }
+
   /** Resolves when what was open at the last start or change has been asked for. */
   get settled(): Promise<void> {
     return this.#running;
@@ -91,12 +99,16 @@ export class Settler implements AsyncDisposable {
   }
 
   async #settleAll(): Promise<void> {
+    await this.#settleEach(listCommits(this.#parts.database), false);
+  }
+
+  async #settleEach(intents: readonly Intent[], undo: boolean): Promise<void> {
     const { signal } = this.#stop;
-    for (const intent of listCommits(this.#parts.database)) {
+    for (const intent of intents) {
       if (signal.aborted) return;
       const { sequence, namespace } = intent;
       try {
-        const settlement = await settleCommit(this.#parts, intent, { undo: false, signal });
+        const settlement = await settleCommit(this.#parts, intent, { undo, signal });
         this.#log.info("intent settled", { sequence: String(sequence), namespace, settlement });
       } catch (error) {
         if (signal.aborted) return;
@@ -104,4 +116,8 @@ export class Settler implements AsyncDisposable {
       }
     }
   }
+}
+
+function isStale({ createdAt }: Intent): boolean {
+  return createdAt !== undefined && nanosOf(timestampNow()) - nanosOf(createdAt) > expiryNanos;
 }

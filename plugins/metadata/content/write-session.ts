@@ -9,7 +9,7 @@ import { HostError } from "#proto/wire/errors.ts";
 import { zeroTimestamp } from "#proto/wire/timestamp.ts";
 import type { ContentParts } from "./begin.ts";
 import { hasBlob } from "./blobs.ts";
-import type { Caller } from "./caller.ts";
+import type { Caller } from "../caller.ts";
 import { NamespacedWriter } from "./namespaced-writer.ts";
 
 /**

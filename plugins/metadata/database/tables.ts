@@ -1,4 +1,11 @@
-import { IngestSchema, IntentSchema, NamespaceTraceSchema } from "#proto/gen/bulkhead/metadata/v1/records_pb.ts";
+import {
+  IngestSchema,
+  IntentSchema,
+  MarkSchema,
+  NamespaceTraceSchema,
+  SnapshotSchema,
+  TrashSchema,
+} from "#proto/gen/bulkhead/metadata/v1/records_pb.ts";
 import { ContainerSchema } from "#proto/gen/containerd/services/containers/v1/containers_pb.ts";
 import { InfoSchema } from "#proto/gen/containerd/services/content/v1/content_pb.ts";
 import { ImageSchema } from "#proto/gen/containerd/services/images/v1/images_pb.ts";
@@ -27,4 +34,14 @@ export const tables = {
   ingest: table("ingest", IngestSchema),
   /** Namespace, ref: an ingest has one commit at a time. */
   contentIntent: table("content-intent", IntentSchema),
+  /** Namespace, snapshotter, key. */
+  snapshot: table("snapshot", SnapshotSchema),
+  /** Namespace, snapshotter, parent, child: also of children that are about to be. */
+  snapshotChild: table("snapshot-child", MarkSchema),
+  /** Snapshotter, back-end key, namespace, key: who has the back end's snapshot. */
+  snapshotUse: table("snapshot-use", MarkSchema),
+  /** Namespace, snapshotter, the key or name that is about to be. */
+  snapshotIntent: table("snapshot-intent", IntentSchema),
+  /** Store, key. */
+  trash: table("trash", TrashSchema),
 } as const;

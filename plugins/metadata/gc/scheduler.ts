@@ -1,24 +1,185 @@
-/** Config of `io.containerd.gc.v1.scheduler`, containerd's keys and defaults. */
-export interface SchedulerConfig {
-  readonly pause_threshold?: number;
-  readonly deletion_threshold?: number;
-  readonly mutation_threshold?: number;
-  readonly schedule_delay?: string;
+import { HostError, type Log } from "bulkhead/plugin";
+import type { Database } from "../../shared/database/database.ts";
+import type { Transaction } from "../../shared/database/transaction.ts";
+import { tables } from "../database/tables.ts";
+import type { Collected, Collector } from "./collector.ts";
+import type { Schedule } from "./config.ts";
+import type { OwnWrites } from "./own-writes.ts";
+
+/** The interval until the first collection. */
+const firstIntervalMs = 1000;
+/** Added to the interval after a collection that failed, or left something to do. */
+const againMs = 1000;
+/** What a caller waits for back ends, at most, once the database is done. */
+const emptyingMs = 10_000;
+
+export interface SchedulerParts {
+  readonly collector: Collector;
+  readonly database: Database;
+  readonly own: OwnWrites;
+  readonly log: Log;
 }
 
-/** Longest share of time that collections may take (containerd gc/scheduler). */
-const pauseLimit = 0.5;
+/** A scheduler that hears of the database's changes, collections' own left out. The caller owns it. */
+export function startScheduler(schedule: Schedule, { collector, database, own, log }: SchedulerParts): Scheduler {
+  const scheduler = new Scheduler(schedule, () => collector.collect(), log);
+  database.onChanges((tx) => {
+    if (!own.has(tx)) scheduler.hear(tx);
+  });
+  scheduler.start();
+  return scheduler;
+}
+
+/** Tables whose removals are deletions; removed blobs and snapshots show as trash. */
+const deletable: ReadonlySet<string> = new Set([tables.image, tables.container, tables.lease].map(({ name }) => name));
 
 /**
- * What the scheduler tells of itself in introspection. It collects nothing yet: deletions remove records, and what
- * only collections remove (blobs nobody names, expired leases) stays.
+ * When to collect (containerd gc/scheduler): at ticks of an interval that gives collections their share of time, if
+ * something was deleted or enough has changed; at once when asked, or when enough was deleted. Owns: its timer and the
+ * collection that runs.
  */
-export function schedulerExports(config: SchedulerConfig): Record<string, string> {
-  const pause = Math.min(Math.max(config.pause_threshold ?? 0.02, 0), pauseLimit);
-  return {
-    PauseThreshold: String(pause),
-    DeletionThreshold: String(config.deletion_threshold ?? 0),
-    MutationThreshold: String(config.mutation_threshold ?? 100),
-    ScheduleDelay: config.schedule_delay ?? "0s",
-  };
+export class Scheduler implements AsyncDisposable {
+  readonly #schedule: Schedule;
+  readonly #collect: () => Promise<Collected>;
+  readonly #log: Log;
+  #timer: NodeJS.Timeout | undefined;
+  #timerAtMs = Number.POSITIVE_INFINITY;
+  #lastMs = performance.now();
+  /** Some collection has been made. */
+  #hasTicks = false;
+  #intervalMs = firstIntervalMs;
+  #workedMs = 0;
+  #collections = 0;
+  #deletions = 0;
+  #mutations = 0;
+  #waiting: PromiseWithResolvers<void>[] = [];
+  #running: Promise<void> | undefined;
+  #stopped = false;
+
+  constructor(schedule: Schedule, collect: () => Promise<Collected>, log: Log) {
+    this.#schedule = schedule;
+    this.#collect = collect;
+    this.#log = log;
+  }
+
+  /** The first collection comes after the start-up delay, unless one is asked for; without a delay, when there is need. */
+  start(): void {
+    if (this.#schedule.startupDelayMs > 0) this.#arm(this.#schedule.startupDelayMs);
+  }
+
+  /** For each transaction: counts what it changed and deleted. */
+  hear(tx: Transaction): void {
+    let [isMutation, isDeletion] = [false, false];
+    for (const { table, value } of tx.written) {
+      isMutation = true;
+      const isTrash = table === tables.trash && value !== undefined;
+      if (isTrash || (value === undefined && deletable.has(table.name))) isDeletion = true;
+    }
+    if (isMutation) this.#mutations++;
+    // As in containerd, every change counts once something was deleted.
+    if (isDeletion || (isMutation && this.#deletions > 0)) this.#deletions++;
+    if (isMutation) this.#consider();
+  }
+
+  /** A deletion that shows in no table above. */
+  deleted(): void {
+    this.#deletions++;
+    this.#consider();
+  }
+
+  /**
+   * Collects soon and waits for it, back ends included. Throws unknown when that fails; aborting rejects with the
+   * signal's reason, and the collection goes on.
+   */
+  async collect(signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    const waiter = Promise.withResolvers<void>();
+    const refuse = (): void => waiter.reject(signal.reason as Error);
+    signal.addEventListener("abort", refuse, { once: true });
+    this.#waiting.push(waiter);
+    if (this.#running === undefined) this.#arm(this.#schedule.scheduleDelayMs);
+    try {
+      await waiter.promise;
+    } finally {
+      signal.removeEventListener("abort", refuse);
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stopped = true;
+    clearTimeout(this.#timer);
+    for (const waiter of this.#waiting) waiter.reject(new HostError("unavailable", "the package is stopping"));
+    await this.#running;
+  }
+
+  #consider(): void {
+    const { deletionThreshold, mutationThreshold, scheduleDelayMs } = this.#schedule;
+    if (this.#stopped || this.#running !== undefined) return;
+    if (deletionThreshold > 0 && this.#deletions >= deletionThreshold) this.#arm(scheduleDelayMs);
+    else if (!this.#hasTicks && this.#schedule.startupDelayMs > 0) return;
+    else if (this.#deletions > 0 || (mutationThreshold > 0 && this.#mutations >= mutationThreshold)) {
+      this.#arm(this.#untilTickMs());
+    }
+  }
+
+  /** To the next tick; those at which there was nothing to do were left out. */
+  #untilTickMs(): number {
+    if (!this.#hasTicks) return this.#schedule.scheduleDelayMs;
+    const sinceMs = performance.now() - this.#lastMs;
+    return this.#intervalMs - (sinceMs % this.#intervalMs);
+  }
+
+  /** The earlier time counts. */
+  #arm(afterMs: number): void {
+    const atMs = performance.now() + afterMs;
+    if (this.#stopped || atMs >= this.#timerAtMs) return;
+    clearTimeout(this.#timer);
+    this.#timerAtMs = atMs;
+    this.#timer = setTimeout(() => {
+      this.#timerAtMs = Number.POSITIVE_INFINITY;
+      this.#running = this.#run();
+    }, afterMs);
+  }
+
+  async #run(): Promise<void> {
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    [this.#deletions, this.#mutations] = [0, 0];
+    let againAfterMs: number | undefined;
+    try {
+      const collected = await this.#collect();
+      this.#count(collected.workedMs);
+      void this.#answer(waiting, collected); // never rejects
+    } catch (error) {
+      if (!this.#stopped) this.#log.error("garbage collection failed", { error });
+      for (const waiter of waiting) waiter.reject(new HostError("unknown", "gc failed"));
+      againAfterMs = this.#intervalMs + againMs;
+    }
+    this.#lastMs = performance.now();
+    this.#hasTicks = true;
+    this.#running = undefined;
+    if (againAfterMs !== undefined) this.#arm(againAfterMs);
+    if (this.#waiting.length > 0) this.#arm(this.#schedule.scheduleDelayMs);
+    this.#consider();
+  }
+
+  /** Once back ends are done, or have had their time; a hung one delays nobody else for ever. */
+  async #answer(waiting: readonly PromiseWithResolvers<void>[], { emptied }: Collected): Promise<void> {
+    const { promise: late, resolve } = Promise.withResolvers<undefined>();
+    const timer = setTimeout(() => resolve(undefined), emptyingMs);
+    const emptiness = await Promise.race([emptied, late]);
+    clearTimeout(timer);
+    for (const waiter of waiting) waiter.resolve();
+    const { left } = emptiness ?? (await emptied);
+    if (left > 0) this.#arm(this.#schedule.retryMs);
+  }
+
+  #count(workedMs: number): void {
+    this.#workedMs += workedMs;
+    this.#collections++;
+    const { pauseThreshold } = this.#schedule;
+    if (pauseThreshold === 0) return;
+    const averageMs = this.#workedMs / this.#collections;
+    this.#intervalMs = Math.max(averageMs / pauseThreshold - averageMs, 1);
+  }
 }

@@ -46,6 +46,7 @@ export class Database implements Reader, AsyncDisposable {
   readonly #options: DatabaseOptions;
   readonly #folder: string;
   readonly #reserve: DiskReserve;
+  readonly #listeners: ((tx: Transaction) => void)[] = [];
   #queue: Job[] = [];
   #scheduled = false;
   #closed = false;
@@ -79,6 +80,14 @@ export class Database implements Reader, AsyncDisposable {
     return this.#reader.range(table, prefix, options);
   }
 
+  rangeEntries(
+    table: Table<DescMessage>,
+    prefix: readonly string[],
+    options?: RangeOptions,
+  ): Iterable<Entry<Uint8Array>> {
+    return this.#reader.rangeEntries(table, prefix, options);
+  }
+
   rangeBytes(table: Table<DescMessage>, prefix: readonly string[]): Iterable<Uint8Array> {
     return this.#reader.rangeBytes(table, prefix);
   }
@@ -109,6 +118,13 @@ export class Database implements Reader, AsyncDisposable {
       });
       this.#schedule();
     });
+  }
+
+  /**
+   * Hears of each job's changes, in their order and before the next job runs; one that throws would end the process.
+   */
+  onChanges(listener: (tx: Transaction) => void): void {
+    this.#listeners.push(listener);
   }
 
   /** Path of the file. */
@@ -181,6 +197,7 @@ export class Database implements Reader, AsyncDisposable {
       }
       bytes += tx.addedBytes;
       this.#apply(tx);
+      for (const listener of this.#listeners) listener(tx);
       done.push({ job, tx });
     }
     return done;

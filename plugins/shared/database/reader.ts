@@ -19,7 +19,13 @@ export interface Reader {
     prefix: readonly string[],
     options?: RangeOptions,
   ): Iterable<Entry<MessageShape<D>>>;
-  /** The same records, serialized. */
+  /** The same, with the records serialized. */
+  rangeEntries(
+    table: Table<DescMessage>,
+    prefix: readonly string[],
+    options?: RangeOptions,
+  ): Iterable<Entry<Uint8Array>>;
+  /** The serialized records alone. */
   rangeBytes(table: Table<DescMessage>, prefix: readonly string[]): Iterable<Uint8Array>;
 }
 
@@ -46,6 +52,14 @@ export function recordKey(table: Table<DescMessage>, key: readonly string[]): Bu
 
 /** A reader over an engine's bytes. */
 export function readerOf(store: ByteStore): Reader {
+  function* rangeEntries(
+    table: Table<DescMessage>,
+    prefix: readonly string[],
+    { after }: RangeOptions = {},
+  ): Iterable<Entry<Uint8Array>> {
+    const first = recordKey(table, prefix);
+    yield* store.range(after?.key ?? first, keyRangeEnd(first), after !== undefined);
+  }
   return {
     get(table, key) {
       const bytes = store.get(recordKey(table, key));
@@ -53,16 +67,14 @@ export function readerOf(store: ByteStore): Reader {
     },
     getBytes: (table, key) => store.get(recordKey(table, key)),
     has: (table, key) => store.get(recordKey(table, key)) !== undefined,
-    *range(table, prefix, options = {}) {
-      const first = recordKey(table, prefix);
-      const start = options.after?.key ?? first;
-      for (const { key, value } of store.range(start, keyRangeEnd(first), options.after !== undefined)) {
+    *range(table, prefix, options) {
+      for (const { key, value } of rangeEntries(table, prefix, options)) {
         yield { key, value: fromBinary(table.schema, value) };
       }
     },
+    rangeEntries,
     *rangeBytes(table, prefix) {
-      const first = recordKey(table, prefix);
-      for (const { value } of store.range(first, keyRangeEnd(first), false)) yield value;
+      for (const { value } of rangeEntries(table, prefix)) yield value;
     },
   };
 }

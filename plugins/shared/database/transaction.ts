@@ -10,7 +10,11 @@ export interface PendingEvent {
   readonly event: MessageInitShape<DescMessage>;
 }
 
-interface Change {
+/** What becomes of one record. */
+export interface Change {
+  readonly table: Table<DescMessage>;
+  /** Parts of its key; undefined where a whole range was removed. */
+  readonly parts: readonly string[] | undefined;
   readonly key: Buffer;
   /** Undefined: removed. */
   readonly value: Uint8Array | undefined;
@@ -73,6 +77,14 @@ export class Transaction implements Reader {
     return this.#belowReader.range(table, prefix, options);
   }
 
+  rangeEntries(
+    table: Table<DescMessage>,
+    prefix: readonly string[],
+    options?: RangeOptions,
+  ): Iterable<Entry<Uint8Array>> {
+    return this.#belowReader.rangeEntries(table, prefix, options);
+  }
+
   rangeBytes(table: Table<DescMessage>, prefix: readonly string[]): Iterable<Uint8Array> {
     return this.#belowReader.rangeBytes(table, prefix);
   }
@@ -80,19 +92,25 @@ export class Transaction implements Reader {
   /** Writes a record and gives it as a message. */
   put<D extends DescMessage>(table: Table<D>, key: readonly string[], value: MessageInitShape<D>): MessageShape<D> {
     const record = create(table.schema, value);
-    const bytes = toBinary(table.schema, record);
-    this.#change(recordKey(table, key), bytes);
-    this.#addedBytes += bytes.length;
+    this.#addedBytes += this.#putBytes(table, key, toBinary(table.schema, record));
     return record;
   }
 
+  /**
+   * The same for a small record that takes the place of one that is removed: it passes where the database or the disk
+   * is full, as removals do.
+   */
+  putInstead<D extends DescMessage>(table: Table<D>, key: readonly string[], value: MessageInitShape<D>): void {
+    this.#putBytes(table, key, toBinary(table.schema, create(table.schema, value)));
+  }
+
   remove(table: Table<DescMessage>, key: readonly string[]): void {
-    this.#change(recordKey(table, key), undefined);
+    this.#change({ table, parts: key, key: recordKey(table, key), value: undefined });
   }
 
   /** Removes every record whose key begins with `prefix`. */
   removeRange(table: Table<DescMessage>, prefix: readonly string[]): void {
-    for (const { key } of this.range(table, prefix)) this.#change(key, undefined);
+    for (const { key } of this.range(table, prefix)) this.#change({ table, parts: undefined, key, value: undefined });
   }
 
   /** The next value of a counter; no value is given twice, not even after a crash. */
@@ -112,7 +130,12 @@ export class Transaction implements Reader {
     return change === undefined ? this.#below.get(key) : change.value;
   }
 
-  #change(key: Buffer, value: Uint8Array | undefined): void {
-    this.#changes.set(key.toString("latin1"), { key, value });
+  #putBytes(table: Table<DescMessage>, parts: readonly string[], value: Uint8Array): number {
+    this.#change({ table, parts, key: recordKey(table, parts), value });
+    return value.length;
+  }
+
+  #change(change: Change): void {
+    this.#changes.set(change.key.toString("latin1"), change);
   }
 }

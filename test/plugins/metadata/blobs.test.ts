@@ -3,6 +3,7 @@ import { test } from "node:test";
 import { Blobs } from "#proto/gen/bulkhead/blobs/v1/blobs_pb.ts";
 import { Content, WriteAction } from "#proto/gen/containerd/services/content/v1/content_pb.ts";
 import { isHostError, type ErrorKind } from "#proto/wire/errors.ts";
+import { commitOf } from "../../../plugins/metadata/content/commits.ts";
 import { tables } from "../../../plugins/metadata/database/tables.ts";
 import { makeTempFolder } from "../../harness/temp-folder.ts";
 import { digestOf, exchange, uploadOf } from "./content-client.ts";
@@ -78,6 +79,8 @@ test("a second Prepare of an ingest settles the first one: what the store commit
   const writer = await writeIngest(metadata, storeRef, hello);
   const first = await blobs.prepare({ ref: "r", digest, size: 5n }, one);
   await metadata.store.commit(writer, { size: 5n, expected: digest });
+  await blobs.begin({ ref: "r" }, one);
+  await using _ = await writeIngest(metadata, storeRef, Buffer.from("other"));
   const second = await blobs.prepare({ ref: "r", digest: digestOf("other"), size: 5n }, one);
   assert.ok(second.intent > first.intent);
   assert.equal((await metadata.client(Content).info({ digest }, one)).info?.size, 5n);
@@ -92,11 +95,12 @@ test("an intent whose ingest is still there stays open over a restart, one witho
     const { storeRef } = await blobs.begin({ ref: "open" }, one);
     await using _ = await writeIngest(metadata, storeRef, hello);
     await blobs.prepare({ ref: "open", digest, size: 5n }, one);
+    await blobs.begin({ ref: "lost" }, one);
     await blobs.prepare({ ref: "lost", digest: digestOf("lost"), size: 4n }, one);
   }
   await using metadata = await startMetadata(folder.path);
   await metadata.settle();
-  const open = Array.from(metadata.database.range(tables.contentIntent, []), ({ value }) => value.operation.value?.ref);
+  const open = Array.from(metadata.database.range(tables.contentIntent, []), ({ value }) => commitOf(value).ref);
   assert.deepEqual(open, ["open"]);
 });
 

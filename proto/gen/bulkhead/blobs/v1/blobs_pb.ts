@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file bulkhead/blobs/v1/blobs.proto.
  */
 export const file_bulkhead_blobs_v1_blobs: GenFile = /*@__PURE__*/
-  fileDesc("Ch1idWxraGVhZC9ibG9icy92MS9ibG9icy5wcm90bxIRYnVsa2hlYWQuYmxvYnMudjEiHgoMQ2hlY2tSZXF1ZXN0Eg4KBmRpZ2VzdBgBIAEoCSI4Cg1DaGVja1Jlc3BvbnNlEhUKDXJlbW92YWxzX2ZpbGUYASABKAkSEAoIcmVtb3ZhbHMYAiABKAQiPAoMQmVnaW5SZXF1ZXN0EgsKA3JlZhgBIAEoCRINCgV0b3RhbBgCIAEoAxIQCghleHBlY3RlZBgDIAEoCSJACg1CZWdpblJlc3BvbnNlEhEKCXN0b3JlX3JlZhgBIAEoCRIOCgZzaGFyZWQYAiABKAgSDAoEc2l6ZRgDIAEoAyKpAQoOUHJlcGFyZVJlcXVlc3QSCwoDcmVmGAEgASgJEg4KBmRpZ2VzdBgCIAEoCRIMCgRzaXplGAMgASgDEj0KBmxhYmVscxgEIAMoCzItLmJ1bGtoZWFkLmJsb2JzLnYxLlByZXBhcmVSZXF1ZXN0LkxhYmVsc0VudHJ5Gi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiIQoPUHJlcGFyZVJlc3BvbnNlEg4KBmludGVudBgBIAEoBCIsCg1Db21taXRSZXF1ZXN0EgsKA3JlZhgBIAEoCRIOCgZpbnRlbnQYAiABKAQiEAoOQ29tbWl0UmVzcG9uc2UywAIKBUJsb2JzEkoKBUNoZWNrEh8uYnVsa2hlYWQuYmxvYnMudjEuQ2hlY2tSZXF1ZXN0GiAuYnVsa2hlYWQuYmxvYnMudjEuQ2hlY2tSZXNwb25zZRJKCgVCZWdpbhIfLmJ1bGtoZWFkLmJsb2JzLnYxLkJlZ2luUmVxdWVzdBogLmJ1bGtoZWFkLmJsb2JzLnYxLkJlZ2luUmVzcG9uc2USUAoHUHJlcGFyZRIhLmJ1bGtoZWFkLmJsb2JzLnYxLlByZXBhcmVSZXF1ZXN0GiIuYnVsa2hlYWQuYmxvYnMudjEuUHJlcGFyZVJlc3BvbnNlEk0KBkNvbW1pdBIgLmJ1bGtoZWFkLmJsb2JzLnYxLkNvbW1pdFJlcXVlc3QaIS5idWxraGVhZC5ibG9icy52MS5Db21taXRSZXNwb25zZWIGcHJvdG8z");
+  fileDesc("Ch1idWxraGVhZC9ibG9icy92MS9ibG9icy5wcm90bxIRYnVsa2hlYWQuYmxvYnMudjEiHgoMQ2hlY2tSZXF1ZXN0Eg4KBmRpZ2VzdBgBIAEoCSI0Cg1DaGVja1Jlc3BvbnNlEhMKC2xvc3Nlc19maWxlGAEgASgJEg4KBmxvc3NlcxgCIAEoBCI8CgxCZWdpblJlcXVlc3QSCwoDcmVmGAEgASgJEg0KBXRvdGFsGAIgASgDEhAKCGV4cGVjdGVkGAMgASgJIkAKDUJlZ2luUmVzcG9uc2USEQoJc3RvcmVfcmVmGAEgASgJEg4KBnNoYXJlZBgCIAEoCBIMCgRzaXplGAMgASgDIqkBCg5QcmVwYXJlUmVxdWVzdBILCgNyZWYYASABKAkSDgoGZGlnZXN0GAIgASgJEgwKBHNpemUYAyABKAMSPQoGbGFiZWxzGAQgAygLMi0uYnVsa2hlYWQuYmxvYnMudjEuUHJlcGFyZVJlcXVlc3QuTGFiZWxzRW50cnkaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASIhCg9QcmVwYXJlUmVzcG9uc2USDgoGaW50ZW50GAEgASgEIiwKDUNvbW1pdFJlcXVlc3QSCwoDcmVmGAEgASgJEg4KBmludGVudBgCIAEoBCIQCg5Db21taXRSZXNwb25zZTLAAgoFQmxvYnMSSgoFQ2hlY2sSHy5idWxraGVhZC5ibG9icy52MS5DaGVja1JlcXVlc3QaIC5idWxraGVhZC5ibG9icy52MS5DaGVja1Jlc3BvbnNlEkoKBUJlZ2luEh8uYnVsa2hlYWQuYmxvYnMudjEuQmVnaW5SZXF1ZXN0GiAuYnVsa2hlYWQuYmxvYnMudjEuQmVnaW5SZXNwb25zZRJQCgdQcmVwYXJlEiEuYnVsa2hlYWQuYmxvYnMudjEuUHJlcGFyZVJlcXVlc3QaIi5idWxraGVhZC5ibG9icy52MS5QcmVwYXJlUmVzcG9uc2USTQoGQ29tbWl0EiAuYnVsa2hlYWQuYmxvYnMudjEuQ29tbWl0UmVxdWVzdBohLmJ1bGtoZWFkLmJsb2JzLnYxLkNvbW1pdFJlc3BvbnNlYgZwcm90bzM");
 
 /**
  * @generated from message bulkhead.blobs.v1.CheckRequest
@@ -38,19 +38,18 @@ export const CheckRequestSchema: GenMessage<CheckRequest> = /*@__PURE__*/
  */
 export type CheckResponse = Message<"bulkhead.blobs.v1.CheckResponse"> & {
   /**
-   * File whose first eight bytes, little-endian, count the blobs that namespaces have lost. Empty: there is none, and
-   * every read is to be asked about.
+   * File whose first eight bytes, little-endian, count how often namespaces have lost blobs.
    *
-   * @generated from field: string removals_file = 1;
+   * @generated from field: string losses_file = 1;
    */
-  removalsFile: string;
+  lossesFile: string;
 
   /**
    * The count when this was answered: the answer holds until the file says another.
    *
-   * @generated from field: uint64 removals = 2;
+   * @generated from field: uint64 losses = 2;
    */
-  removals: bigint;
+  losses: bigint;
 };
 
 /**

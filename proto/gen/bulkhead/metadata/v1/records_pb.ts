@@ -15,7 +15,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file bulkhead/metadata/v1/records.proto.
  */
 export const file_bulkhead_metadata_v1_records: GenFile = /*@__PURE__*/
-  fileDesc("CiJidWxraGVhZC9tZXRhZGF0YS92MS9yZWNvcmRzLnByb3RvEhRidWxraGVhZC5tZXRhZGF0YS52MSInCg5OYW1lc3BhY2VUcmFjZRIVCg1oYWRfY29udGFpbmVyGAEgASgIImgKBkluZ2VzdBILCgNyZWYYASABKAkSEQoJc3RvcmVfcmVmGAIgASgJEg4KBnNoYXJlZBgDIAEoCRIuCgpleHBpcmVzX2F0GAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCKpAQoGSW50ZW50EhAKCHNlcXVlbmNlGAEgASgEEhEKCW5hbWVzcGFjZRgCIAEoCRIuCgpjcmVhdGVkX2F0GAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBI9Cg5jb250ZW50X2NvbW1pdBgEIAEoCzIjLmJ1bGtoZWFkLm1ldGFkYXRhLnYxLkNvbnRlbnRDb21taXRIAEILCglvcGVyYXRpb24izAEKDUNvbnRlbnRDb21taXQSCwoDcmVmGAEgASgJEhEKCXN0b3JlX3JlZhgCIAEoCRIOCgZkaWdlc3QYAyABKAkSDAoEc2l6ZRgEIAEoAxI/CgZsYWJlbHMYBSADKAsyLy5idWxraGVhZC5tZXRhZGF0YS52MS5Db250ZW50Q29tbWl0LkxhYmVsc0VudHJ5Eg0KBWxlYXNlGAYgASgJGi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAFiBnByb3RvMw", [file_google_protobuf_timestamp]);
+  fileDesc("CiJidWxraGVhZC9tZXRhZGF0YS92MS9yZWNvcmRzLnByb3RvEhRidWxraGVhZC5tZXRhZGF0YS52MSI9Cg5OYW1lc3BhY2VUcmFjZRIVCg1oYWRfY29udGFpbmVyGAEgASgIEhQKDHNuYXBzaG90dGVycxgCIAMoCSJoCgZJbmdlc3QSCwoDcmVmGAEgASgJEhEKCXN0b3JlX3JlZhgCIAEoCRIOCgZzaGFyZWQYAyABKAkSLgoKZXhwaXJlc19hdBgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiqwIKBkludGVudBIQCghzZXF1ZW5jZRgBIAEoBBIRCgluYW1lc3BhY2UYAiABKAkSLgoKY3JlYXRlZF9hdBgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASPQoOY29udGVudF9jb21taXQYBCABKAsyIy5idWxraGVhZC5tZXRhZGF0YS52MS5Db250ZW50Q29tbWl0SAASPwoPc25hcHNob3RfY3JlYXRlGAUgASgLMiQuYnVsa2hlYWQubWV0YWRhdGEudjEuU25hcHNob3RDcmVhdGVIABI/Cg9zbmFwc2hvdF9jb21taXQYBiABKAsyJC5idWxraGVhZC5tZXRhZGF0YS52MS5TbmFwc2hvdENvbW1pdEgAQgsKCW9wZXJhdGlvbiLMAQoNQ29udGVudENvbW1pdBILCgNyZWYYASABKAkSEQoJc3RvcmVfcmVmGAIgASgJEg4KBmRpZ2VzdBgDIAEoCRIMCgRzaXplGAQgASgDEj8KBmxhYmVscxgFIAMoCzIvLmJ1bGtoZWFkLm1ldGFkYXRhLnYxLkNvbnRlbnRDb21taXQuTGFiZWxzRW50cnkSDQoFbGVhc2UYBiABKAkaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASLxAQoOU25hcHNob3RDcmVhdGUSEwoLc25hcHNob3R0ZXIYASABKAkSCwoDa2V5GAIgASgJEg4KBnBhcmVudBgDIAEoCRIUCgxiYWNrX2VuZF9rZXkYBCABKAkSFwoPYmFja19lbmRfcGFyZW50GAUgASgJEkAKBmxhYmVscxgGIAMoCzIwLmJ1bGtoZWFkLm1ldGFkYXRhLnYxLlNuYXBzaG90Q3JlYXRlLkxhYmVsc0VudHJ5Eg0KBWxlYXNlGAcgASgJGi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEi7QEKDlNuYXBzaG90Q29tbWl0EhMKC3NuYXBzaG90dGVyGAEgASgJEgwKBG5hbWUYAiABKAkSCwoDa2V5GAMgASgJEhUKDWJhY2tfZW5kX25hbWUYBCABKAkSFAoMYmFja19lbmRfa2V5GAUgASgJEkAKBmxhYmVscxgGIAMoCzIwLmJ1bGtoZWFkLm1ldGFkYXRhLnYxLlNuYXBzaG90Q29tbWl0LkxhYmVsc0VudHJ5Eg0KBWxlYXNlGAcgASgJGi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEinQIKCFNuYXBzaG90EgsKA2tleRgBIAEoCRIOCgZwYXJlbnQYAiABKAkSFAoMYmFja19lbmRfa2V5GAMgASgJEjoKBmxhYmVscxgEIAMoCzIqLmJ1bGtoZWFkLm1ldGFkYXRhLnYxLlNuYXBzaG90LkxhYmVsc0VudHJ5Ei4KCmNyZWF0ZWRfYXQYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi4KCnVwZGF0ZWRfYXQYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhMKC3NuYXBzaG90dGVyGAcgASgJGi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiBgoETWFyayJFCgVUcmFzaBINCgVzdG9yZRgBIAEoCRILCgNrZXkYAiABKAkSDgoGcGFyZW50GAMgASgJEhAKCGRlZmVycmVkGAQgASgIYgZwcm90bzM", [file_google_protobuf_timestamp]);
 
 /**
  * What a namespace has been through that its objects no longer show.
@@ -29,6 +29,13 @@ export type NamespaceTrace = Message<"bulkhead.metadata.v1.NamespaceTrace"> & {
    * @generated from field: bool had_container = 1;
    */
   hadContainer: boolean;
+
+  /**
+   * Snapshotters of which it has had snapshots.
+   *
+   * @generated from field: repeated string snapshotters = 2;
+   */
+  snapshotters: string[];
 };
 
 /**
@@ -110,6 +117,18 @@ export type Intent = Message<"bulkhead.metadata.v1.Intent"> & {
      */
     value: ContentCommit;
     case: "contentCommit";
+  } | {
+    /**
+     * @generated from field: bulkhead.metadata.v1.SnapshotCreate snapshot_create = 5;
+     */
+    value: SnapshotCreate;
+    case: "snapshotCreate";
+  } | {
+    /**
+     * @generated from field: bulkhead.metadata.v1.SnapshotCommit snapshot_commit = 6;
+     */
+    value: SnapshotCommit;
+    case: "snapshotCommit";
   } | { case: undefined; value?: undefined };
 };
 
@@ -167,4 +186,224 @@ export type ContentCommit = Message<"bulkhead.metadata.v1.ContentCommit"> & {
  */
 export const ContentCommitSchema: GenMessage<ContentCommit> = /*@__PURE__*/
   messageDesc(file_bulkhead_metadata_v1_records, 3);
+
+/**
+ * The snapshotter was asked to prepare or view a snapshot.
+ *
+ * @generated from message bulkhead.metadata.v1.SnapshotCreate
+ */
+export type SnapshotCreate = Message<"bulkhead.metadata.v1.SnapshotCreate"> & {
+  /**
+   * @generated from field: string snapshotter = 1;
+   */
+  snapshotter: string;
+
+  /**
+   * The client's; nobody else may take it meanwhile.
+   *
+   * @generated from field: string key = 2;
+   */
+  key: string;
+
+  /**
+   * The client's name of the parent; empty: none.
+   *
+   * @generated from field: string parent = 3;
+   */
+  parent: string;
+
+  /**
+   * @generated from field: string back_end_key = 4;
+   */
+  backEndKey: string;
+
+  /**
+   * @generated from field: string back_end_parent = 5;
+   */
+  backEndParent: string;
+
+  /**
+   * @generated from field: map<string, string> labels = 6;
+   */
+  labels: { [key: string]: string };
+
+  /**
+   * Lease that the snapshot joins; empty: none.
+   *
+   * @generated from field: string lease = 7;
+   */
+  lease: string;
+};
+
+/**
+ * Describes the message bulkhead.metadata.v1.SnapshotCreate.
+ * Use `create(SnapshotCreateSchema)` to create a new message.
+ */
+export const SnapshotCreateSchema: GenMessage<SnapshotCreate> = /*@__PURE__*/
+  messageDesc(file_bulkhead_metadata_v1_records, 4);
+
+/**
+ * The snapshotter was asked to commit an active snapshot.
+ *
+ * @generated from message bulkhead.metadata.v1.SnapshotCommit
+ */
+export type SnapshotCommit = Message<"bulkhead.metadata.v1.SnapshotCommit"> & {
+  /**
+   * @generated from field: string snapshotter = 1;
+   */
+  snapshotter: string;
+
+  /**
+   * The client's name of the committed snapshot; nobody else may take it meanwhile.
+   *
+   * @generated from field: string name = 2;
+   */
+  name: string;
+
+  /**
+   * The client's key of the active one, gone afterwards.
+   *
+   * @generated from field: string key = 3;
+   */
+  key: string;
+
+  /**
+   * @generated from field: string back_end_name = 4;
+   */
+  backEndName: string;
+
+  /**
+   * @generated from field: string back_end_key = 5;
+   */
+  backEndKey: string;
+
+  /**
+   * @generated from field: map<string, string> labels = 6;
+   */
+  labels: { [key: string]: string };
+
+  /**
+   * Lease that the snapshot joins; empty: none.
+   *
+   * @generated from field: string lease = 7;
+   */
+  lease: string;
+};
+
+/**
+ * Describes the message bulkhead.metadata.v1.SnapshotCommit.
+ * Use `create(SnapshotCommitSchema)` to create a new message.
+ */
+export const SnapshotCommitSchema: GenMessage<SnapshotCommit> = /*@__PURE__*/
+  messageDesc(file_bulkhead_metadata_v1_records, 5);
+
+/**
+ * A namespace's snapshot of one snapshotter. Its kind is the snapshotter's to know.
+ *
+ * @generated from message bulkhead.metadata.v1.Snapshot
+ */
+export type Snapshot = Message<"bulkhead.metadata.v1.Snapshot"> & {
+  /**
+   * The client's.
+   *
+   * @generated from field: string key = 1;
+   */
+  key: string;
+
+  /**
+   * The client's name of the parent; empty: none.
+   *
+   * @generated from field: string parent = 2;
+   */
+  parent: string;
+
+  /**
+   * @generated from field: string back_end_key = 3;
+   */
+  backEndKey: string;
+
+  /**
+   * @generated from field: map<string, string> labels = 4;
+   */
+  labels: { [key: string]: string };
+
+  /**
+   * @generated from field: google.protobuf.Timestamp created_at = 5;
+   */
+  createdAt?: Timestamp | undefined;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp updated_at = 6;
+   */
+  updatedAt?: Timestamp | undefined;
+
+  /**
+   * @generated from field: string snapshotter = 7;
+   */
+  snapshotter: string;
+};
+
+/**
+ * Describes the message bulkhead.metadata.v1.Snapshot.
+ * Use `create(SnapshotSchema)` to create a new message.
+ */
+export const SnapshotSchema: GenMessage<Snapshot> = /*@__PURE__*/
+  messageDesc(file_bulkhead_metadata_v1_records, 6);
+
+/**
+ * A record whose key says all.
+ *
+ * @generated from message bulkhead.metadata.v1.Mark
+ */
+export type Mark = Message<"bulkhead.metadata.v1.Mark"> & {
+};
+
+/**
+ * Describes the message bulkhead.metadata.v1.Mark.
+ * Use `create(MarkSchema)` to create a new message.
+ */
+export const MarkSchema: GenMessage<Mark> = /*@__PURE__*/
+  messageDesc(file_bulkhead_metadata_v1_records, 7);
+
+/**
+ * Something that a back end still holds and that nobody needs any more, to be deleted there.
+ *
+ * @generated from message bulkhead.metadata.v1.Trash
+ */
+export type Trash = Message<"bulkhead.metadata.v1.Trash"> & {
+  /**
+   * `content`, `ingests` or `snapshots/<snapshotter>`.
+   *
+   * @generated from field: string store = 1;
+   */
+  store: string;
+
+  /**
+   * Digest, the store's name of an ingest, or the back end's key of a snapshot.
+   *
+   * @generated from field: string key = 2;
+   */
+  key: string;
+
+  /**
+   * The back end's key of a snapshot's parent, which goes after it; empty: none.
+   *
+   * @generated from field: string parent = 3;
+   */
+  parent: string;
+
+  /**
+   * It was not deleted when its turn came, since someone was at it; made anew, it begins with nothing.
+   *
+   * @generated from field: bool deferred = 4;
+   */
+  deferred: boolean;
+};
+
+/**
+ * Describes the message bulkhead.metadata.v1.Trash.
+ * Use `create(TrashSchema)` to create a new message.
+ */
+export const TrashSchema: GenMessage<Trash> = /*@__PURE__*/
+  messageDesc(file_bulkhead_metadata_v1_records, 8);
 

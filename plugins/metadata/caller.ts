@@ -12,6 +12,9 @@ export interface Caller {
   readonly deadlineMs: number | undefined;
 }
 
+/** The part of a caller that back ends need; its lease stays here. */
+export type BackEndCall = Pick<Caller, "namespace" | "signal" | "deadlineMs">;
+
 /** Throws failed-precondition without a namespace, invalid-argument for a bad one. */
 export function callerOf({ metadata, signal, deadlineMs }: CallContext): Caller {
   const lease = metadata[metadataKeys.lease] ?? "";

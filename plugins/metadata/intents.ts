@@ -1,0 +1,2 @@
+/** Name of the counter that numbers intents, of whatever operation. */
+export const intentCounter = "intent";
