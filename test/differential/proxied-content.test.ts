@@ -29,6 +29,8 @@ async function useContent(address: string): Promise<void> {
     const text = await run(namespace, ["get", digest]);
     assert.equal(text, blob.toString("utf8"));
   }
+  // Kept for itself: what nobody refers to is collected after the next deletion.
+  await run("two", ["label", digest, "containerd.io/gc.root=1"]);
   await run("one", ["rm", digest]);
   assert.equal(await run("one", ["ls", "-q"]), "");
   assert.match(await run("two", ["ls", "-q"]), new RegExp(digest));

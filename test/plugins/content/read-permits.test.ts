@@ -12,9 +12,12 @@ import { digestOf, exchange, readAll, uploadOf } from "../metadata/content-clien
 const one = { metadata: { "containerd-namespace": "one" } };
 const two = { metadata: { "containerd-namespace": "two" } };
 const hello = Buffer.from("hello");
+const lone = Buffer.from("lone");
 const digest = digestOf(hello);
+/** Nothing refers to it: unless it is kept for itself, a collection takes it. */
+const upload = (ref: string) => uploadOf(ref, hello, { "containerd.io/gc.root": "1" });
 /** Each gives a blob, reads it until it is taken, and must never see it after. */
-const takings = scaled(200);
+const takings = scaled(50);
 const shortMs = 300;
 
 /** A daemon whose namespaces "one" and "two" have the same blob. */
@@ -23,7 +26,7 @@ async function openSharing() {
   const daemon = stack.use(await startBulkhead());
   const channel = stack.use(connect(daemon.address));
   const content = clientOf(Content, channel);
-  for (const namespace of [one, two]) await exchange(content, uploadOf("r", hello), namespace);
+  for (const namespace of [one, two]) await exchange(content, upload("r"), namespace);
   const owned = stack.move();
   return { daemon, content, [Symbol.asyncDispose]: () => owned.disposeAsync() };
 }
@@ -38,13 +41,23 @@ test("a blob that a namespace lost is not read there again, from the moment its 
     await assert.rejects(readAll(content, digest, one), isNotFound);
     await within("a reader finds it gone", reading);
     assert.deepEqual(await readAll(content, digest, two), hello, "the other namespace keeps it");
-    await exchange(content, uploadOf(`again-${turn}`, hello), one).catch((error: unknown) => {
+    await exchange(content, upload(`again-${turn}`), one).catch((error: unknown) => {
       // It is there without its bytes being sent: another namespace has them.
       if (!isHostError(error, "already-exists")) throw error;
     });
   }
   await assert.rejects(readAll(content, digest, { metadata: { "containerd-namespace": "three" } }), isNotFound);
   await assert.rejects(readAll(content, digest, {}), (error) => isHostError(error, "failed-precondition"));
+});
+
+test("a blob that a collection took is not read again", async () => {
+  await using host = await openSharing();
+  const { content } = host;
+  await exchange(content, uploadOf("kept by nobody", lone), one);
+  assert.deepEqual(await readAll(content, digestOf(lone), one), lone);
+  const reading = readUntilGone(() => readAll(content, digestOf(lone), one), lone);
+  await content.delete({ digest }, one); // any deletion has a collection follow
+  await within("a reader finds it gone", reading);
 });
 
 test("a blob that was read once is read on while metadata stands still; another one waits", async () => {
@@ -76,9 +89,9 @@ test("a permit of a metadata process that has ended is asked for again", async (
   assert.deepEqual(await readAll(content, digest, two), hello);
 });
 
-async function readUntilGone(read: () => Promise<Buffer>): Promise<void> {
+async function readUntilGone(read: () => Promise<Buffer>, bytes = hello): Promise<void> {
   try {
-    for (;;) assert.deepEqual(await read(), hello);
+    for (;;) assert.deepEqual(await read(), bytes);
   } catch (error) {
     if (!isNotFound(error)) throw error;
   }
