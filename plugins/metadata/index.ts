@@ -84,11 +84,12 @@ function hangingReport(context: PluginContext<BoltConfig>): CallWatch {
   });
 }
 
+/** Without the database there is nothing to collect, and it is the others that say so. */
 function openScheduler({ config, log }: PluginContext<SchedulerConfig>): PluginOffer {
-  const parts = opened ?? failNotOpened();
-  const { collector, content, own } = parts;
+  if (opened === undefined) return { exports: schedulerExports(config) };
+  const { collector, content, own } = opened;
   const running = startScheduler(readSchedule(config), { collector, database: content.database, own, log });
-  parts.garbage = running;
+  opened.garbage = running;
   return { exports: schedulerExports(config), close: () => running[Symbol.asyncDispose]() };
 }
 

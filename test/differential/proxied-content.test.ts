@@ -48,7 +48,9 @@ test("a foreign content store under proxy_plugins takes the place of ours, metad
   await using server = serve({ services: [contentService(store, nobody, { check: nobody })] });
   await server.listen(folder.join("store.sock"));
   const address = folder.join("store.sock");
-  const config = `disabled_plugins: [${ownContent}]\nproxy_plugins: { acme: { type: content, address: ${address} } }\n`;
+  // Nothing refers to the blob: a collection would take it away.
+  const noCollection = "plugins: { io.containerd.gc.v1.scheduler: { startup_delay: 24h } }";
+  const config = `${noCollection}\ndisabled_plugins: [${ownContent}]\nproxy_plugins: { acme: { type: content, address: ${address} } }\n`;
   await using daemon = await startBulkhead({ config });
   await useContent(daemon.address);
   assert.equal(store.info(digest).size, BigInt(blob.length));

@@ -10,6 +10,8 @@ import { scaled } from "../harness/deadline.ts";
 import { listPlugins } from "../harness/plugin-status.ts";
 
 const clients = 8;
+/** Keeps a blob that no image names any more. */
+const root = "containerd.io/gc.root";
 /** Each of its own bytes, in pieces of 64 KiB. */
 const uploadsOfEach = scaled(15);
 const pieceBytes = 65_536;
@@ -93,7 +95,7 @@ async function work(daemon: BulkheadDaemon, index: number, done: Acknowledged): 
     const bytes = patternBytes(pieceBytes * 3 + turn, `${namespace}.${turn}`);
     const digest = digestOf(bytes);
     await repeat(() => upload(channel, `ref-${turn}`, bytes, scope));
-    const blob = { namespace, bytes, labels: ["first"] };
+    const blob = { namespace, bytes, labels: [root] };
     done.blobs.set(digest, blob);
     done.note();
     const content = clientOf(Content, channel);
@@ -132,7 +134,7 @@ async function upload(channel: Channel, ref: string, bytes: Buffer, scope: CallO
       yield { action: WriteAction.WRITE, offset: BigInt(offset), data: bytes.subarray(offset, offset + pieceBytes) };
       await answer.promise;
     }
-    yield { action: WriteAction.COMMIT, offset: BigInt(bytes.length), expected, labels: { first: "1" } };
+    yield { action: WriteAction.COMMIT, offset: BigInt(bytes.length), expected, labels: { [root]: "1" } };
   })();
   try {
     for await (const { offset } of clientOf(Content, channel).write(requests, scope)) answer.resolve(offset);

@@ -15,6 +15,8 @@ export interface Collected {
   readonly removed: number;
   /** Resolves when each back end's trash was gone through, whatever could be deleted; never rejects. */
   readonly emptied: Promise<Emptiness>;
+  /** Grows while back ends delete. */
+  readonly deleted: () => number;
 }
 
 /** Whether something has to be tried again later. */
@@ -43,6 +45,7 @@ export class Collector implements AsyncDisposable {
   /** One at a time for each store. */
   readonly #emptying = new Map<TrashStore, Promise<number>>();
   #contentIsScrubbed = false;
+  #deleted = 0;
 
   constructor(parts: CollectorParts) {
     this.#parts = parts;
@@ -69,12 +72,22 @@ export class Collector implements AsyncDisposable {
       this.#log.end();
     }
     this.#parts.onStep?.("swept");
-    return { workedMs: slices.workedMs, removed, emptied: this.#empty() };
+    return { workedMs: slices.workedMs, removed, emptied: this.#emptyAll(), deleted: () => this.#deleted };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort(new HostError("canceled", "the package is stopping"));
     await Promise.allSettled(this.#emptying.values());
+  }
+
+  /** Never rejects: what failed is tried again later. */
+  async #emptyAll(): Promise<Emptiness> {
+    try {
+      return await this.#empty();
+    } catch (error) {
+      if (!this.#stop.signal.aborted) this.#parts.log.warn("trash not gone through", { error: String(error) });
+      return { left: 1 };
+    }
   }
 
   async #empty(): Promise<Emptiness> {
@@ -126,7 +139,7 @@ export class Collector implements AsyncDisposable {
     const before = this.#emptying.get(store) ?? Promise.resolve(0);
     const run = before.then(async () => {
       try {
-        return (await emptyTrash(this.#parts, store, signal)).left;
+        return (await emptyTrash(this.#parts, store, () => this.#deleted++, signal)).left;
       } catch (error) {
         if (!signal.aborted) this.#parts.log.warn("trash not emptied", { store, error: String(error) });
         return 1;

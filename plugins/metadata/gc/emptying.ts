@@ -30,7 +30,12 @@ export interface Emptied {
  * Deletes a store's trash in the back end, outside of any transaction: children before their parents, each looked at
  * again first, since it may have become needed. What cannot be deleted stays for the next time.
  */
-export async function emptyTrash(parts: EmptyingParts, store: TrashStore, signal: AbortSignal): Promise<Emptied> {
+export async function emptyTrash(
+  parts: EmptyingParts,
+  store: TrashStore,
+  onDeleted: () => void,
+  signal: AbortSignal,
+): Promise<Emptied> {
   const queue = new DeletionOrder(listTrash(parts.content.database, store));
   let [deleted, left] = [0, 0];
   for (let batch = queue.take(atOnce); batch.length > 0; batch = queue.take(atOnce)) {
@@ -39,7 +44,9 @@ export async function emptyTrash(parts: EmptyingParts, store: TrashStore, signal
     for (const [index, entry] of batch.entries()) {
       if (isLeft(outcomes[index])) left++;
       else queue.gone(entry);
-      if (outcomes[index] === "gone") deleted++;
+      if (outcomes[index] !== "gone") continue;
+      deleted++;
+      onDeleted();
     }
   }
   if (deleted > 0 && store.startsWith("snapshots/") && !signal.aborted) await cleanUp(parts, store, signal);

@@ -10,7 +10,7 @@ import type { OwnWrites } from "./own-writes.ts";
 const firstIntervalMs = 1000;
 /** Added to the interval after a collection that failed, or left something to do. */
 const againMs = 1000;
-/** What a caller waits for back ends, at most, once the database is done. */
+/** What a caller waits for back ends that delete nothing, once the database is done. */
 const emptyingMs = 10_000;
 
 export interface SchedulerParts {
@@ -163,14 +163,11 @@ export class Scheduler implements AsyncDisposable {
     this.#consider();
   }
 
-  /** Once back ends are done, or have had their time; a hung one delays nobody else for ever. */
-  async #answer(waiting: readonly PromiseWithResolvers<void>[], { emptied }: Collected): Promise<void> {
-    const { promise: late, resolve } = Promise.withResolvers<undefined>();
-    const timer = setTimeout(() => resolve(undefined), emptyingMs);
-    const emptiness = await Promise.race([emptied, late]);
-    clearTimeout(timer);
+  /** Once back ends are done, or stand still: a hung one delays nobody else for ever. */
+  async #answer(waiting: readonly PromiseWithResolvers<void>[], collected: Collected): Promise<void> {
+    await untilIdle(collected);
     for (const waiter of waiting) waiter.resolve();
-    const { left } = emptiness ?? (await emptied);
+    const { left } = await collected.emptied;
     if (left > 0) this.#arm(this.#schedule.retryMs);
   }
 
@@ -181,5 +178,18 @@ export class Scheduler implements AsyncDisposable {
     if (pauseThreshold === 0) return;
     const averageMs = this.#workedMs / this.#collections;
     this.#intervalMs = Math.max(averageMs / pauseThreshold - averageMs, 1);
+  }
+}
+
+/** Waits while back ends delete; then no longer. */
+async function untilIdle({ emptied, deleted }: Collected): Promise<void> {
+  const done = emptied.then(() => true);
+  for (let before = -1; before !== deleted(); ) {
+    before = deleted();
+    const { promise: late, resolve } = Promise.withResolvers<false>();
+    const timer = setTimeout(() => resolve(false), emptyingMs);
+    const isDone = await Promise.race([done, late]);
+    clearTimeout(timer);
+    if (isDone) return;
   }
 }

@@ -46,6 +46,8 @@ const recoveryLimitMs = 60_000;
 /** Hangs are found soon, and a package may die as often as chance has it. */
 const overrides = "watchdog: { interval: 300ms, misses: 3 }\nrestart: { intensity: 0, max: 1s }\n";
 const shipped = ["content", "events", "metadata"];
+/** What ctr ingests nothing refers to, so a collection would take it from under the next command. */
+const noCollection = "plugins: { io.containerd.gc.v1.scheduler: { startup_delay: 24h } }\n";
 /** A quiet daemon has closed what it keeps for a while. */
 const quietMs = 3000;
 
@@ -56,7 +58,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
   const edit = (manifest: string): string => `${manifest}\n${overrides}`;
   const fixtures = ["go-echo", "go-greeter", "python-sums"].map((name) => ({ name, edit }));
   const packages = shipped.map((name) => `  ${name}: { ${overrides.trim().replaceAll("\n", ", ")} }`).join("\n");
-  const config = `${await packageFolder(folder, { fixtures })}packages:\n${packages}\n`;
+  const config = `${await packageFolder(folder, { fixtures })}packages:\n${packages}\n${noCollection}`;
   await using daemons = new AsyncDisposableStack();
   const start = async () => daemons.use(await startBulkhead({ folder, config }));
   let daemon = await start();
