@@ -10,7 +10,28 @@ export {
   sendDescriptor,
   setCloexec,
 } from "./descriptors.ts";
+export { getEntryXattr, listEntryXattrs, setEntryXattr } from "./entry-xattrs.ts";
 export { deviceNumber, makeNode, nodeTypes, syncFileSystem } from "./files.ts";
+export {
+  chmodEntry,
+  fileTypes,
+  linkEntry,
+  makeFolderEntry,
+  makeNodeEntry,
+  makeSymlinkEntry,
+  openEntry,
+  openFolderEntry,
+  ownEntry,
+  readLinkEntry,
+  removeFolderEntry,
+  setEntryTimes,
+  setOpenTimes,
+  statEntry,
+  unlinkEntry,
+  type EntryFacts,
+  type EntryName,
+  type FileTime,
+} from "./folder-entries.ts";
 export { makeFolderPath } from "./folders.ts";
 export { getResourceLimit, type ResourceLimit, type ResourceName, setResourceLimit } from "./limits.ts";
 export { flock, type FlockOptions, Lock, LockHeldError, unlockFile } from "./locks.ts";
