@@ -1,0 +1,60 @@
+import { invalidHeader, tarError } from "./tar-error.ts";
+
+/** A NUL-ended text field of a header, a character a byte. */
+export function textField(block: Buffer, start: number, length: number): string {
+  let end = start;
+  while (end < start + length && block[end] !== 0) end++;
+  return block.toString("latin1", start, end);
+}
+
+/**
+ * A number field: octal digits between spaces or NULs, or base-256 big-endian where the first bit is set. Throws for
+ * anything else, and beyond 2^53.
+ */
+export function numberField(block: Buffer, start: number, length: number): number {
+  const first = block[start] ?? 0;
+  return (first & 0x80) === 0 ? octalField(block, start, length) : base256Field(block, start, length);
+}
+
+function base256Field(block: Buffer, start: number, length: number): number {
+  // The second bit is the sign of a number in two's complement; its bits are inverted to read its size.
+  const inverted = ((block[start] ?? 0) & 0x40) === 0 ? 0 : 0xff;
+  let value = 0;
+  for (let index = 0; index < length; index++) {
+    const byte = (block[start + index] ?? 0) ^ inverted;
+    value = value * 256 + (index === 0 ? byte & 0x7f : byte);
+  }
+  if (value >= Number.MAX_SAFE_INTEGER) throw tarError(invalidHeader);
+  return inverted === 0 ? value : -value - 1;
+}
+
+const space = 0x20;
+const zero = 0x30;
+
+function octalField(block: Buffer, start: number, length: number): number {
+  let from = start;
+  let to = start + length;
+  while (from < to && isPadding(block[from])) from++;
+  while (to > from && isPadding(block[to - 1])) to--;
+  let value = 0;
+  for (let index = from; index < to; index++) {
+    const byte = block[index] ?? 0;
+    // A NUL in the middle ends the number, whatever follows.
+    if (byte === 0) break;
+    const digit = byte - zero;
+    if (digit < 0 || digit > 7) throw tarError(invalidHeader);
+    value = value * 8 + digit;
+  }
+  return value;
+}
+
+function isPadding(byte: number | undefined): boolean {
+  return byte === space || byte === 0;
+}
+
+/** A decimal integer of a PAX record. */
+export function decimal(text: string): number {
+  const value = /^[+-]?\d{1,19}$/.test(text) ? Number(text) : Number.NaN;
+  if (!Number.isSafeInteger(value)) throw tarError(invalidHeader);
+  return value;
+}
