@@ -56,7 +56,7 @@ function find(folders: OpenFolders, path: string): OpenFolder | "absent" | "no f
     return folders.resolve([...split.folder, split.base]);
   } catch (error) {
     if (isLinuxError(error, "ENOENT")) return "absent";
-    if (isLinuxError(error, "ENOTDIR", "ELOOP")) return "no folder";
+    if (isLinuxError(error, "ENOTDIR")) return "no folder";
     throw error;
   }
 }
