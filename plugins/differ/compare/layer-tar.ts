@@ -53,10 +53,7 @@ export class LayerTar {
     const slash = path.lastIndexOf("/") + 1;
     const name = `${path.slice(0, slash)}.wh.${path.slice(slash)}`;
     const { whiteoutSeconds } = this.#options;
-    yield encodeHeader({
-      ...headerOf(name, typeFlags.regular, undefined, whiteoutSeconds),
-      format: "ustar if it fits",
-    });
+    yield encodeHeader(headerOf(name, typeFlags.regular, undefined, whiteoutSeconds));
   }
 
   *#entry({ kind, path, parent, entry }: Written): Generator<Buffer, void, undefined> {
@@ -137,7 +134,6 @@ function headerOf(path: string, type: string, facts: EntryFacts | undefined, mod
     major: facts?.major ?? 0,
     minor: facts?.minor ?? 0,
     records: new Map(),
-    format: "pax",
   };
 }
 

@@ -15,8 +15,6 @@ export interface NewHeader {
   readonly minor: number;
   /** More PAX records. */
   readonly records: ReadonlyMap<string, string>;
-  /** ustar with its split of long names where that is enough, else PAX; PAX writes its records alone. */
-  readonly format: "ustar if it fits" | "pax";
 }
 
 const nameBytes = 100;
@@ -27,13 +25,11 @@ function isAscii(text: string): boolean {
   return text.search(notAscii) < 0;
 }
 
-/** The blocks before an entry's data, byte for byte as Go's archive/tar writes them. */
+/** The blocks before an entry's data, byte for byte as Go's archive/tar writes them: PAX only where ustar is not enough. */
 export function encodeHeader(header: NewHeader): Buffer {
   const records = paxRecordsOf(header);
   const split = splitName(header.name);
-  const isUstar = header.format === "ustar if it fits" && fitsUstar(records, split !== undefined);
-  if (isUstar) return mainBlock(header, header.name.length > nameBytes ? split : undefined);
-  if (records.size === 0) return mainBlock(header, undefined);
+  if (fitsUstar(records, split !== undefined)) return mainBlock(header, split);
   return Buffer.concat([paxEntry(header.name, records), mainBlock(header, undefined)]);
 }
 
