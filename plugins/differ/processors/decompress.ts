@@ -1,7 +1,7 @@
-import type { Transform } from "node:stream";
-import { createGunzip, createZstdDecompress } from "node:zlib";
+import { createGunzip } from "node:zlib";
 import { HostError } from "#proto/wire/errors.ts";
 import { through } from "./through.ts";
+import { zstdFrames } from "./zstd-frames.ts";
 
 /** Uncompressed bytes in one chunk. */
 export const chunkBytes = 256 * 1024;
@@ -17,10 +17,9 @@ export async function* decompressed(source: AsyncIterable<Buffer>): AsyncGenerat
   const iterator = source[Symbol.asyncIterator]();
   const head = await readHead(iterator);
   const rest = { [Symbol.asyncIterator]: () => iterator };
-  const transform = transformFor(head);
   const whole = chained(head, rest);
-  if (transform === undefined) yield* whole;
-  else yield* unzipped(whole, transform);
+  const decompress = decompressionFor(head);
+  yield* decompress === undefined ? whole : undamaged(decompress(whole));
 }
 
 async function readHead(iterator: AsyncIterator<Buffer>): Promise<Buffer> {
@@ -38,19 +37,21 @@ async function* chained(head: Buffer, rest: AsyncIterable<Buffer>): AsyncGenerat
   yield* rest;
 }
 
-/** undefined: not compressed. */
-function transformFor(head: Buffer): Transform | undefined {
+/** Decompression for what a head tells; undefined: it is not compressed. */
+function decompressionFor(head: Buffer): ((source: AsyncIterable<Buffer>) => AsyncIterable<Buffer>) | undefined {
   const options = { chunkSize: chunkBytes, readableHighWaterMark: aheadBytes };
-  if (head.length >= 3 && head[0] === 0x1f && head[1] === 0x8b && head[2] === 0x08) return createGunzip(options);
+  if (head.length >= 3 && head[0] === 0x1f && head[1] === 0x8b && head[2] === 0x08) {
+    return (source) => through(source, createGunzip(options));
+  }
   if (head.length < 4) return undefined;
   const magic = head.readUInt32LE(0);
   const isSkippable = magic >>> 4 === 0x184d2a5 && head.length >= 8;
-  return magic === 0xfd2fb528 || isSkippable ? createZstdDecompress(options) : undefined;
+  return magic === 0xfd2fb528 || isSkippable ? (source) => zstdFrames(source, options) : undefined;
 }
 
-async function* unzipped(source: AsyncIterable<Buffer>, transform: Transform): AsyncGenerator<Buffer, void, undefined> {
+async function* undamaged(source: AsyncIterable<Buffer>): AsyncGenerator<Buffer, void, undefined> {
   try {
-    yield* through(source, transform);
+    yield* source;
   } catch (error) {
     throw isDamage(error) ? damaged(error) : error;
   }

@@ -1,25 +1,29 @@
 import type { Transform } from "node:stream";
 
-/** Feeds a transform from a source and gives what comes out; it works on while the receiver has the last piece. */
+/**
+ * Feeds a transform from a source and gives what comes out; it works on while the receiver has the last piece. A
+ * transform may end before its source, which is then asked for no more.
+ */
 export async function* through(
   source: AsyncIterable<Buffer>,
   transform: Transform,
 ): AsyncGenerator<Buffer, void, undefined> {
   const fed = feed(source, transform);
   try {
+    // A source that fails has destroyed it with its error.
     for await (const chunk of transform as AsyncIterable<Buffer>) yield chunk;
-    await fed;
   } finally {
     transform.destroy();
-    await fed.catch(() => {}); // heard above, or the receiver has ended it
+    await fed;
   }
 }
 
+/** Never rejects. */
 async function feed(source: AsyncIterable<Buffer>, transform: Transform): Promise<void> {
   try {
     for await (const chunk of source) {
-      if (!transform.write(chunk)) await drained(transform);
       if (transform.destroyed) return;
+      if (!transform.write(chunk)) await drained(transform);
     }
     transform.end();
   } catch (error) {
