@@ -9,7 +9,7 @@ export function textField(block: Buffer, start: number, length: number): string 
 
 /**
  * A number field: octal digits between spaces or NULs, or base-256 big-endian where the first bit is set. Throws for
- * anything else, and beyond 2^53.
+ * anything else, and beyond 63 bits; beyond 53 it is not exact, which no size or time that can be had is.
  */
 export function numberField(block: Buffer, start: number, length: number): number {
   const first = block[start] ?? 0;
@@ -24,8 +24,14 @@ function base256Field(block: Buffer, start: number, length: number): number {
     const byte = (block[start + index] ?? 0) ^ inverted;
     value = value * 256 + (index === 0 ? byte & 0x7f : byte);
   }
-  if (value >= Number.MAX_SAFE_INTEGER) throw tarError(invalidHeader);
+  if (value >= 2 ** 63) throw tarError(invalidHeader);
   return inverted === 0 ? value : -value - 1;
+}
+
+/** The low 32 bits of a number field, exact: what the system takes of ids, modes and devices. */
+export function wordField(block: Buffer, start: number, length: number): number {
+  const value = numberField(block, start, length);
+  return ((block[start] ?? 0) & 0x80) === 0 ? value : block.readUInt32BE(start + length - 4);
 }
 
 const space = 0x20;
@@ -52,9 +58,15 @@ function isPadding(byte: number | undefined): boolean {
   return byte === space || byte === 0;
 }
 
-/** A decimal integer of a PAX record. */
+/** A decimal integer of a PAX record, of 63 bits; beyond 53 it is not exact. */
 export function decimal(text: string): number {
-  const value = /^[+-]?\d{1,19}$/.test(text) ? Number(text) : Number.NaN;
-  if (!Number.isSafeInteger(value)) throw tarError(invalidHeader);
+  const value = /^[+-]?\d{1,40}$/.test(text) ? Number(text) : Number.NaN;
+  if (!(value >= -(2 ** 63) && value < 2 ** 63)) throw tarError(invalidHeader);
   return value;
+}
+
+/** The low 32 bits of one, exact. */
+export function decimalWord(text: string): number {
+  const value = decimal(text);
+  return Number.isSafeInteger(value) ? value : Number(BigInt.asUintN(32, BigInt(text)));
 }

@@ -1,5 +1,5 @@
 import type { FileTime } from "#linux";
-import { decimal, numberField, textField } from "./fields.ts";
+import { decimal, decimalWord, numberField, textField, wordField } from "./fields.ts";
 import { paxTime, type PaxRecords } from "./pax-records.ts";
 import { invalidHeader, tarError } from "./tar-error.ts";
 
@@ -67,9 +67,9 @@ export function parseHeader(block: Buffer): TarHeader {
   if (size < 0) throw tarError(invalidHeader);
   const header: TarHeader = {
     name: textField(block, 0, 100),
-    mode: numberField(block, 100, 8),
-    uid: numberField(block, 108, 8),
-    gid: numberField(block, 116, 8),
+    mode: wordField(block, 100, 8),
+    uid: wordField(block, 108, 8),
+    gid: wordField(block, 116, 8),
     size,
     dataBytes: 0,
     modified: { seconds: numberField(block, 136, 12), nanos: 0 },
@@ -87,8 +87,8 @@ export function parseHeader(block: Buffer): TarHeader {
 }
 
 function addDevice(header: TarHeader, block: Buffer): void {
-  header.major = numberField(block, 329, 8);
-  header.minor = numberField(block, 337, 8);
+  header.major = wordField(block, 329, 8);
+  header.minor = wordField(block, 337, 8);
 }
 
 function addUstarFields(header: TarHeader, block: Buffer): void {
@@ -112,8 +112,8 @@ export function applyPax(header: TarHeader, records: PaxRecords): void {
   header.linkName = text("linkpath") ?? header.linkName;
   const [uid, gid, size] = [text("uid"), text("gid"), text("size")];
   const [modified, accessed] = [text("mtime"), text("atime")];
-  if (uid !== undefined) header.uid = decimal(uid);
-  if (gid !== undefined) header.gid = decimal(gid);
+  if (uid !== undefined) header.uid = decimalWord(uid);
+  if (gid !== undefined) header.gid = decimalWord(gid);
   if (size !== undefined) header.size = decimal(size);
   if (modified !== undefined) header.modified = paxTime(modified);
   if (accessed !== undefined) header.accessed = paxTime(accessed);

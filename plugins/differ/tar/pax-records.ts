@@ -44,10 +44,10 @@ function recordAt(data: Buffer, at: number): { key: string; value: string; end: 
 
 /** A time record like `1700000000.123456789`; digits after the ninth are dropped. Throws for anything else. */
 export function paxTime(text: string): FileTime {
-  const [, sign, whole = "", fraction = ""] = /^(-?)(\d{1,18})(?:\.(\d*))?$/.exec(text) ?? [];
+  const [, sign, whole = "", fraction = ""] = /^([+-]?)(\d{1,19})(?:\.(\d*))?$/.exec(text) ?? [];
   const seconds = Number(whole);
-  if (sign === undefined || !Number.isSafeInteger(seconds)) throw tarError(invalidHeader);
+  if (sign === undefined || seconds >= 2 ** 63) throw tarError(invalidHeader);
   const nanos = Number(fraction.slice(0, 9).padEnd(9, "0"));
-  if (sign === "") return { seconds, nanos };
+  if (sign !== "-") return { seconds, nanos };
   return nanos === 0 ? { seconds: -seconds, nanos } : { seconds: -seconds - 1, nanos: 1e9 - nanos };
 }
