@@ -89,7 +89,11 @@ export class Workers implements AsyncDisposable {
       clearTimeout(idle.timer);
       return idle.worker;
     }
-    const worker = new Worker(entry, { resourceLimits: { maxOldGenerationSizeMb: heapMebibytes } });
+    const worker = new Worker(entry, {
+      resourceLimits: { maxOldGenerationSizeMb: heapMebibytes },
+      // Node knows nothing of files that were opened by other calls than its own, and would warn of each one closed.
+      trackUnmanagedFds: false,
+    });
     this.#all.add(worker);
     worker.on("error", () => {}); // a job hears of it by itself
     worker.once("exit", () => this.#forget(worker));
