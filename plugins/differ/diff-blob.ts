@@ -8,6 +8,7 @@ import {
   type WriteContentRequestSchema,
 } from "#proto/gen/containerd/services/content/v1/content_pb.ts";
 import type { DiffRequest } from "#proto/gen/containerd/services/diff/v1/diff_pb.ts";
+import { freeChunk } from "./apply/free-chunk.ts";
 import { callOptionsOf } from "./call-options.ts";
 import { namespacedContent } from "./layer-blobs.ts";
 import { plainMount } from "./plain-mount.ts";
@@ -108,8 +109,10 @@ async function* requestsOf(
   let offset = 0n;
   for await (const data of chunks) {
     // The first at offset 0 cuts off what an earlier attempt left.
+    const bytes = BigInt(data.length);
     yield { action: WriteAction.WRITE, offset, data };
-    offset += BigInt(data.length);
+    offset += bytes;
+    freeChunk(data); // it was sent
   }
   const { digest, written } = await facts;
   const expected = written?.digest ?? "";

@@ -36,12 +36,15 @@ export async function openLayerBlob(peers: Peers, digest: string, context: CallC
     return { source: { kind: "file", path }, size, transfer: [], [Symbol.asyncDispose]: async () => {} };
   }
   const { port1, port2 } = new MessageChannel();
-  const sent = sendChunks(port1, bytesOf(content.read({ digest }, options)));
+  const stop = new AbortController();
+  const signal = AbortSignal.any([context.signal, stop.signal]);
+  const sent = sendChunks(port1, bytesOf(content.read({ digest }, { ...options, signal })));
   return {
     source: { kind: "port", port: port2 },
     size,
     transfer: [port2],
     async [Symbol.asyncDispose]() {
+      stop.abort(new HostError("canceled", "the layer is done with"));
       port1.close();
       await sent;
     },

@@ -12,6 +12,7 @@ import { diskError } from "./disk-errors.ts";
 import { freeChunk } from "./free-chunk.ts";
 import { LayerWriter, type LayerTarget, type OnIgnored } from "./layer-writer.ts";
 import type { ApplyLimits } from "./limits.ts";
+import { isUserNamespace } from "./user-namespace.ts";
 
 /** Bytes of a blob read at once. */
 const readBytes = 256 * 1024;
@@ -33,8 +34,10 @@ export async function applyLayer(job: ApplyJob, onIgnored: OnIgnored, signal: Ab
 
 /** One overlay is written below, one folder that is bound directly; anything else is mounted. */
 function targetOf({ mounts, tempMounts }: ApplyJob, stack: DisposableStack): LayerTarget {
+  if (mounts.length === 0) throw new HostError("invalid-argument", "unpack the layer: no mounts were given");
   const overlay = overlayFolders(mounts);
-  if (overlay !== undefined) return { root: overlay.upper, overlay: true, lowers: overlay.lowers };
+  if (overlay !== undefined && !isUserNamespace())
+    return { root: overlay.upper, overlay: true, lowers: overlay.lowers };
   const root = boundFolder(mounts, "writable") ?? stack.use(new TempMount(tempMounts, mounts)).path;
   return { root, overlay: false, lowers: [] };
 }

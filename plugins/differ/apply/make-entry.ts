@@ -1,4 +1,3 @@
-import { readFileSync } from "node:fs";
 import { HostError } from "#proto/wire/errors.ts";
 import {
   deviceNumber,
@@ -12,6 +11,7 @@ import {
   statEntry,
 } from "#linux";
 import { typeFlags, type TarHeader } from "../tar/header.ts";
+import { isUserNamespace } from "./user-namespace.ts";
 import { splitEntryName, type OpenFolder, type OpenFolders } from "./open-folders.ts";
 
 /** An entry and where it goes. */
@@ -89,9 +89,4 @@ function makeDevice({ type, mode, major, minor }: TarHeader, folder: OpenFolder,
     if (isLinuxError(error, "EPERM") && isUserNamespace()) return "skipped";
     throw error;
   }
-}
-
-/** Devices cannot be made in one. */
-function isUserNamespace(): boolean {
-  return !/^\s*0\s+0\s+4294967295\s*$/.test(readFileSync("/proc/self/uid_map", "utf8"));
 }

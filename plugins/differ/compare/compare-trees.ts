@@ -66,20 +66,23 @@ function compressed(source: AsyncIterable<Buffer>, how: CompareJob["compression"
   return through(source, how === "gzip" ? createGzip({ chunkSize: pieceBytes }) : createZstdCompress());
 }
 
-/** Fewer and larger pieces, in memory of their own; ends when the caller has gone. */
+/** Copies into pieces of one size, in memory of their own that can be handed on; ends when the caller has gone. */
 async function* gathered(source: Iterable<Buffer>, signal: AbortSignal): AsyncGenerator<Buffer, void, undefined> {
-  let parts: Buffer[] = [];
-  let bytes = 0;
+  let piece = Buffer.allocUnsafeSlow(pieceBytes);
+  let used = 0;
   for (const part of source) {
-    parts.push(part);
-    bytes += part.length;
-    if (bytes < pieceBytes) continue;
-    signal.throwIfAborted();
-    yield Buffer.concat(parts, bytes);
-    parts = [];
-    bytes = 0;
+    for (let at = 0; at < part.length; ) {
+      const copied = part.copy(piece, used, at);
+      at += copied;
+      used += copied;
+      if (used < pieceBytes) continue;
+      signal.throwIfAborted();
+      yield piece;
+      piece = Buffer.allocUnsafeSlow(pieceBytes);
+      used = 0;
+    }
   }
-  if (bytes > 0) yield Buffer.concat(parts, bytes);
+  if (used > 0) yield piece.subarray(0, used);
 }
 
 /** Lets an error pass, having told of it. */

@@ -29,6 +29,8 @@ type Written = Extract<Change, { entry: TreeEntry }>;
 /** Writes changes as the tar of a layer, byte for byte as containerd does (archive/tar.go, ChangeWriter). */
 export class LayerTar {
   readonly #options: LayerTarOptions;
+  /** What files are read into. */
+  readonly #read = Buffer.allocUnsafeSlow(readBytes);
   readonly #addedFolders = new Set<string>();
   /** First name written of a file with several, by inode. */
   readonly #sources = new Map<bigint, string>();
@@ -39,7 +41,7 @@ export class LayerTar {
     this.#options = options;
   }
 
-  /** The bytes, in pieces. */
+  /** The bytes, in pieces; each is good until the next is asked for. */
   *bytes(changes: Iterable<Change>): Generator<Buffer, void, undefined> {
     for (const change of changes) {
       if (change.kind === "removed") yield* this.#whiteout(change.path, change.parent);
@@ -70,7 +72,7 @@ export class LayerTar {
     yield* this.#parents(parent);
     if (isFolder(entry.facts)) this.#addedFolders.add(path);
     yield encodeHeader(this.#headerOf(path, type, entry));
-    if (type === typeFlags.regular) yield* dataOf(entry);
+    if (type === typeFlags.regular) yield* dataOf(entry, this.#read);
     if (!isShared) return;
     this.#sources.set(inode, path);
     for (const name of this.#unchangedNames.get(inode) ?? []) yield* this.#link(name.path, name.parent, path, entry);
@@ -138,13 +140,12 @@ function headerOf(path: string, type: string, facts: EntryFacts | undefined, mod
 }
 
 /** A file's bytes, as many as it had when it was looked at, and the padding. */
-function* dataOf({ folder, name, facts }: TreeEntry): Generator<Buffer, void, undefined> {
+function* dataOf({ folder, name, facts }: TreeEntry, buffer: Buffer): Generator<Buffer, void, undefined> {
   if (facts.size === 0) return;
   const fd = openEntry(folder, name, constants.O_RDONLY);
   try {
     for (let left = facts.size; left > 0; ) {
-      const buffer = Buffer.allocUnsafe(Math.min(left, readBytes));
-      const bytes = readSync(fd, buffer);
+      const bytes = readSync(fd, buffer, 0, Math.min(left, buffer.length), null);
       if (bytes === 0) throw new HostError("aborted", "a file became shorter while the layer was made; try again");
       left -= bytes;
       yield buffer.subarray(0, bytes);
