@@ -61,7 +61,7 @@ const benchmarks: Readonly<Record<string, Benchmark>> = {
   content: { needs: ["containerd", "go-load"], measure: async () => ({ rows: await measureContent(numbers) }) },
   calls: { needs: ["containerd", "go-load"], measure: async () => ({ rows: await measureCalls() }) },
   fleet: { needs: ["go-echo"], measure: async () => ({ rows: await measureFleet() }) },
-  unpack: { needs: ["containerd"], measure: () => measureUnpack(numbers) },
+  unpack: { needs: ["containerd", "pigz"], measure: () => measureUnpack(numbers) },
   router: {
     needs: ["haproxy", "nginx", "go-hop"],
     measure: () =>

@@ -1,10 +1,11 @@
-import { accessSync, constants, mkdirSync } from "node:fs";
+import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { startBulkhead } from "../../test/harness/bulkhead-daemon.ts";
 import { startStock, type Daemon } from "../../test/harness/stock-daemon.ts";
 import { makeTempFolder } from "../../test/harness/temp-folder.ts";
 import { bindOf, LayerClient, ociGzip, overlayOf } from "../../test/plugins/differ/layer-client.ts";
 import { cpuSecondsBelow } from "./cpu.ts";
+import { debianRoot } from "../peers/folders.ts";
 import { makeImageLayers, makeSmallFilesLayer } from "./layers.ts";
 import { memoryBelow } from "./memory.ts";
 import { median, type Report, type Row } from "./report.ts";
@@ -22,11 +23,18 @@ interface Subject {
   readonly bounds: { readonly wall: number; readonly cpu?: number };
 }
 
+/** A daemon that is measured. */
+interface Side {
+  readonly name: "without unpigz" | "with unpigz" | "ours";
+  readonly daemon: Daemon;
+}
+
 const applyMs = 600_000;
 
 /**
- * Unpacks the same layers through both daemons by Diff.Apply, the first on a bind mount and the others on overlays of
- * the ones before, in alternation; storing them first is not counted.
+ * Unpacks the same layers through our daemon and through the stock one, which decompresses by itself or with the
+ * `unpigz` it finds: by Diff.Apply, the first layer on a bind mount and the others on overlays of the ones before, in
+ * alternation. Storing them first is not counted.
  */
 export async function measureUnpack({ rounds }: { readonly rounds: number }): Promise<Report> {
   await using folder = await makeTempFolder("u");
@@ -34,40 +42,49 @@ export async function measureUnpack({ rounds }: { readonly rounds: number }): Pr
     { what: "3 layers of /usr, 300 MB", files: await makeImageLayers(folder.path), bounds: { wall: 1 / 0.7, cpu: 1 } },
     { what: "60,000 small files", files: [await makeSmallFilesLayer(folder.path)], bounds: { wall: 1 / 1.3 } },
   ];
-  await using stock = await startStock();
+  await using without = await startStock({ env: { CONTAINERD_DISABLE_PIGZ: "1" } });
+  const path = `${join(debianRoot("pigz"), "usr/bin")}:${process.env["PATH"]}`;
+  await using withPigz = await startStock({ env: { PATH: path } });
   await using ours = await startBulkhead();
+  const sides: Side[] = [
+    { name: "without unpigz", daemon: without },
+    { name: "with unpigz", daemon: withPigz },
+    { name: "ours", daemon: ours },
+  ];
   const rows: Row[] = [];
-  for (const subject of subjects) rows.push(...(await measureSubject(subject, [stock, ours], rounds)));
+  for (const subject of subjects) rows.push(...(await measureSubject(subject, sides, rounds)));
   const memory = await memoryBelow(ours.child.pid);
   for (const { name, peak } of memory.filter((each) => each.name === "differ")) {
     rows.push({ what: `highest memory, ${name}`, unit: "MiB", stock: undefined, ours: peak, lessIsBetter: true });
   }
-  const hasPigz = (process.env["PATH"] ?? "").split(":").some((path) => isProgram(join(path, "unpigz")));
-  return { rows, notes: [`unpigz is ${hasPigz ? "there: stock decompresses with it" : "absent"}`] };
+  return { rows };
 }
 
 async function measureSubject(
   { what, files, bounds }: Subject,
-  daemons: readonly Daemon[],
+  sides: readonly Side[],
   rounds: number,
 ): Promise<Row[]> {
-  const samples = { stock: [] as Sample[], bulkhead: [] as Sample[] };
+  const samples: Record<Side["name"], Sample[]> = { "without unpigz": [], "with unpigz": [], ours: [] };
   for (let round = 0; round < rounds; round++) {
-    // Who begins changes, since the second finds the disk busy with the first one's files.
-    const order = round % 2 === 0 ? daemons : daemons.toReversed();
+    // Who begins changes, since the others find the disk busy with the first one's files.
+    const order = sides.map((_, index) => sides[(index + round) % sides.length]).filter((side) => side !== undefined);
     // Nothing is removed before the end: ext4 creates files slowly for seconds after many were removed.
-    for (const daemon of order) samples[daemon.name].push(await measure(daemon, files, `${files.length}-${round}`));
+    for (const { name, daemon } of order) samples[name].push(await measure(daemon, files, `${files.length}-${round}`));
   }
-  const row = (unit: string, key: keyof Sample, ratio: number | undefined): Row => ({
-    what: `${what}: ${unit}`,
+  const row = (stock: "without unpigz" | "with unpigz", key: keyof Sample, ratio: number | undefined): Row => ({
+    what: `${what}: ${key === "cpu" ? "processor" : key}, stock ${stock}`,
     unit: "s",
-    stock: median(samples.stock.map((sample) => sample[key])),
-    ours: median(samples.bulkhead.map((sample) => sample[key])),
-    paired: median(samples.stock.map((sample, round) => sample[key] / (samples.bulkhead[round]?.[key] ?? 0))),
+    stock: median(samples[stock].map((sample) => sample[key])),
+    ours: median(samples.ours.map((sample) => sample[key])),
+    paired: median(samples[stock].map((sample, round) => sample[key] / (samples.ours[round]?.[key] ?? 0))),
     ...(ratio !== undefined && { bound: { ratio } }),
     lessIsBetter: true,
   });
-  return [row("wall", "wall", bounds.wall), row("processor", "cpu", bounds.cpu)];
+  return (["without unpigz", "with unpigz"] as const).flatMap((stock) => [
+    row(stock, "wall", bounds.wall),
+    row(stock, "cpu", bounds.cpu),
+  ]);
 }
 
 async function measure(daemon: Daemon, files: readonly string[], folder: string): Promise<Sample> {
@@ -88,13 +105,4 @@ async function measure(daemon: Daemon, files: readonly string[], folder: string)
   const wall = (performance.now() - started) / 1000;
   const cpu = (await cpuSecondsBelow(daemon.child.pid)) - cpuBefore;
   return { wall, cpu };
-}
-
-function isProgram(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
 }

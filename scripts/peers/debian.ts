@@ -29,6 +29,7 @@ export const debianPeers: readonly DebianPeer[] = [
     packages: ["haproxy", "liblua5.3-0", "libopentracing-c-wrapper0", "libopentracing1"],
     programs: ["usr/sbin/haproxy"],
   },
+  { name: "pigz", version: "2.6-", packages: ["pigz"], programs: ["usr/bin/unpigz"] },
   { name: "nginx", version: "1.22.1-", packages: ["nginx"], programs: ["usr/sbin/nginx"] },
 ];
 

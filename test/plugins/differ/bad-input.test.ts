@@ -1,14 +1,16 @@
 import assert from "node:assert/strict";
-import { mkdirSync, readdirSync } from "node:fs";
+import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { randomBytes } from "node:crypto";
 import { after, before, describe, test } from "node:test";
 import { gzipSync, zstdCompressSync } from "node:zlib";
 import { isHostError, type HostError } from "#proto/wire/errors.ts";
 import { startBulkhead, type BulkheadDaemon } from "../../harness/bulkhead-daemon.ts";
 import { skipWithout } from "../../harness/peers.ts";
+import { statusOf } from "../../harness/plugin-status.ts";
 import { startStock, type Daemon } from "../../harness/stock-daemon.ts";
 import { mountTmpfs } from "../../harness/tmpfs.ts";
 import { bindOf, LayerClient, ociGzip, ociTar } from "./layer-client.ts";
+import { watchPeak } from "./peak-memory.ts";
 import { tempMountsOf } from "./stalled-apply.ts";
 import { entryBytes, tarOf } from "./tar-builder.ts";
 
@@ -116,6 +118,20 @@ describe("media types and damaged blobs", { skip: skipWithout({ peers: ["contain
     }
   });
 
+  test("what stock does to a file that a global header names, and without mounts, ours does not", async () => {
+    const [, ours] = daemons;
+    assert.ok(ours !== undefined);
+    using client = new LayerClient(ours.address);
+    const target = ours.folder.join("global");
+    mkdirSync(target);
+    writeFileSync(`${target}/pax_global_header`, "mine");
+    const header = entryBytes({ name: "pax_global_header", type: "g", data: "13 comment=x\n" });
+    const stored = await client.store(Buffer.concat([header, layer]));
+    await client.apply(stored, bindOf(target));
+    assert.deepEqual(readdirSync(target), ["folder", "pax_global_header"]);
+    assert.equal((await failureOf(client.apply(stored, []))).kind, "invalid-argument");
+  });
+
   test("mounts that cannot be made fail the call, and leave nothing", async () => {
     for (const daemon of daemons) {
       using client = new LayerClient(daemon.address);
@@ -185,11 +201,15 @@ plugins:
     const blob = Buffer.concat([...Array.from({ length: 15 }, () => member), gzipSync(layer)]);
     const path = daemon.folder.join("headers");
     mkdirSync(path);
-    const applied = await client.apply(await client.store(blob, ociGzip), bindOf(path), {
+    const stored = await client.store(blob, ociGzip);
+    const growthMiB = await watchPeak(Number((await statusOf(daemon, "differ")).pid));
+    const applied = await client.apply(stored, bindOf(path), {
       deadlineMs: Date.now() + 100_000,
     });
     assert.ok((applied?.size ?? 0n) > 1_000_000_000n);
     assert.deepEqual(readdirSync(path), ["folder"]);
+    const growth = await growthMiB();
+    assert.ok(growth < 64, `the differ grew by ${growth} MiB`);
   });
 
   test("a full disk and one without inodes are RESOURCE_EXHAUSTED, and released", async () => {

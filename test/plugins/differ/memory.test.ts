@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { createWriteStream, mkdirSync } from "node:fs";
-import { readFile, writeFile } from "node:fs/promises";
 import { pipeline } from "node:stream/promises";
 import { test } from "node:test";
 import { createGzip } from "node:zlib";
@@ -10,6 +9,7 @@ import { scaled } from "../../harness/deadline.ts";
 import { skipWithout } from "../../harness/peers.ts";
 import { statusOf } from "../../harness/plugin-status.ts";
 import { bindOf, LayerClient, ociGzip, ociTar } from "./layer-client.ts";
+import { watchPeak } from "./peak-memory.ts";
 import { smallLayer } from "./stalled-apply.ts";
 import { entryBytes } from "./tar-builder.ts";
 
@@ -27,11 +27,6 @@ function* bigLayer(): Generator<Buffer> {
   yield Buffer.alloc(1024);
 }
 
-async function peakMiB(pid: number): Promise<number> {
-  const status = await readFile(`/proc/${pid}/status`, "latin1");
-  return Number(/^VmHWM:\s+(\d+)/m.exec(status)?.[1]) / 1024;
-}
-
 test("memory stays flat whatever the layer, and other calls are answered meanwhile", {
   skip: skipWithout({ root: true }),
   timeout: 300_000,
@@ -45,8 +40,7 @@ test("memory stays flat whatever the layer, and other calls are answered meanwhi
   await client.apply(await client.store(smallLayer), bindOf(warm));
   const blob = await client.store({ path: file }, ociGzip);
   const pid = Number((await statusOf(daemon, "differ")).pid);
-  await writeFile(`/proc/${pid}/clear_refs`, "5"); // resets the peak, proc(5)
-  const before = await peakMiB(pid);
+  const growthMiB = await watchPeak(pid);
 
   let running = true;
   const work = async (): Promise<void> => {
@@ -68,6 +62,6 @@ test("memory stays flat whatever the layer, and other calls are answered meanwhi
   }
   await done;
   assert.ok(answered > 20, `${answered} calls were answered meanwhile`);
-  const growth = (await peakMiB(pid)) - before;
+  const growth = await growthMiB();
   assert.ok(growth < growthLimitMiB, `the differ grew by ${growth} MiB`);
 });
