@@ -13,19 +13,23 @@ import {
 } from "#linux";
 import { OpenFolders, splitEntryName, type OpenFolder } from "./open-folders.ts";
 
+interface Lower {
+  readonly fd: number;
+  readonly folders: OpenFolders;
+}
+
 /**
  * Folders that a layer does not tell of but needs: made 0755, and where a lower layer of the overlay has one, with its
  * owner, mode, times and attributes, as a copy-up would. Owns: descriptors of the lower layers.
  */
 export class ParentCopies implements Disposable {
-  readonly #lowers: readonly { readonly fd: number; readonly folders: OpenFolders }[];
+  readonly #paths: readonly string[];
+  /** Opened when first needed, which most layers never do. */
+  #lowers: Lower[] | undefined;
 
   /** `paths` are the lower folders, nearest first. */
   constructor(paths: readonly string[]) {
-    this.#lowers = paths.map((path) => {
-      const fd = openSync(path, constants.O_RDONLY | constants.O_DIRECTORY);
-      return { fd, folders: new OpenFolders(fd) };
-    });
+    this.#paths = paths;
   }
 
   /** Makes the folder `name` of `parent`, which is `path` below the root. */
@@ -33,6 +37,7 @@ export class ParentCopies implements Disposable {
     makeFolderEntry(parent.fd, name, 0o755);
     // A folder that passes its group on has made its own with setgid; containerd asks for 0755 alone.
     if (parent.bequeaths) chmodEntry(parent.fd, name, 0o755);
+    this.#lowers ??= this.#paths.flatMap(openLower);
     for (const { folders } of this.#lowers) {
       const found = find(folders, path);
       if (found === "absent") continue;
@@ -42,10 +47,21 @@ export class ParentCopies implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    for (const { fd, folders } of this.#lowers) {
+    for (const { fd, folders } of this.#lowers ?? []) {
       folders[Symbol.dispose]();
       closeSync(fd);
     }
+  }
+}
+
+/** One that is not there has nothing to copy from. */
+function openLower(path: string): Lower[] {
+  try {
+    const fd = openSync(path, constants.O_RDONLY | constants.O_DIRECTORY);
+    return [{ fd, folders: new OpenFolders(fd) }];
+  } catch (error) {
+    if (isLinuxError(error, "ENOENT", "ENOTDIR")) return [];
+    throw error;
   }
 }
 

@@ -195,6 +195,17 @@ plugins:
     }
   });
 
+  test("layers that fail leave no descriptor open", async () => {
+    const { pid } = await statusOf(daemon, "differ");
+    const openFiles = (): number => readdirSync(`/proc/${pid}/fd`).length;
+    const cut = tarOf([{ name: "a/b/c/file", data: "x".repeat(2000) }]).subarray(0, 1500);
+    const failing = [cut, tarOf([{ name: "a/b/x", type: "Z" }]), tarOf([{ name: "a/file" }, { name: "a/file/x" }])];
+    for (const blob of failing) await refusal(blob);
+    const before = openFiles();
+    for (let round = 0; round < 5; round++) for (const blob of failing) await refusal(blob);
+    assert.ok(openFiles() <= before, `${before} before, ${openFiles()} after`);
+  });
+
   test("a gibibyte of headers ends in little memory", { timeout: 120_000 }, async () => {
     const many = entryBytes({ name: "x", type: "g", data: `8000 comment=${"c".repeat(7986)}\n` });
     const member = gzipSync(Buffer.concat(Array.from({ length: 8000 }, () => many)));
