@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { HostError } from "#proto/wire/errors.ts";
+import { quote } from "#proto/wire/identifiers.ts";
 import { boundFolder, overlayFolders } from "../mounts/overlay.ts";
 import { TempMount } from "../mounts/temp-mount.ts";
 import { decompressed } from "../processors/decompress.ts";
@@ -14,6 +15,8 @@ import { LayerWriter, type LayerTarget, type OnIgnored } from "./layer-writer.ts
 import type { ApplyLimits } from "./limits.ts";
 import { isUserNamespace } from "./user-namespace.ts";
 
+/** Things that are ignored in one layer and told of. */
+const ignoredLimit = 20;
 /** Bytes of a blob read at once. */
 const readBytes = 256 * 1024;
 
@@ -22,14 +25,26 @@ const readBytes = 256 * 1024;
  * its diff id. When it throws the tree is left as far as it came; the mounts are gone in any case. Blocks the thread.
  */
 export async function applyLayer(job: ApplyJob, onIgnored: OnIgnored, signal: AbortSignal): Promise<LayerFacts> {
+  let writer: LayerWriter | undefined;
   try {
     using stack = new DisposableStack();
     const target = targetOf(job, stack);
-    const writer = stack.use(new LayerWriter(target, job.limits, onIgnored));
+    writer = stack.use(new LayerWriter(target, job.limits, firstOf(onIgnored)));
     return await unpack(job, writer, signal);
   } catch (error) {
-    throw diskError("unpack the layer", error);
+    const entry = writer?.entryName;
+    throw diskError(entry === undefined ? "unpack the layer" : `unpack the layer, at ${quote(entry)}`, error);
   }
+}
+
+/** A layer may have millions of what is ignored. */
+function firstOf(onIgnored: OnIgnored): OnIgnored {
+  let told = 0;
+  return (what) => {
+    if (told < ignoredLimit) onIgnored(what);
+    else if (told === ignoredLimit) onIgnored("and more of the kind");
+    told++;
+  };
 }
 
 /** One overlay is written below, one folder that is bound directly; anything else is mounted. */

@@ -49,6 +49,7 @@ export class LayerWriter implements EntrySink, Disposable {
   #header: TarHeader | undefined;
   #file: { readonly folder: OpenFolder; readonly base: string } | undefined;
   #fileEnd = 0;
+  #name: string | undefined;
 
   constructor(target: LayerTarget, limits: ApplyLimits, onIgnored: OnIgnored) {
     this.#limits = limits;
@@ -62,8 +63,14 @@ export class LayerWriter implements EntrySink, Disposable {
     this.#whiteouts = target.overlay ? overlayWhiteouts : plainWhiteouts(this.#written);
   }
 
+  /** Of the last entry that came, as a text; undefined: none has. */
+  get entryName(): string | undefined {
+    return this.#name === undefined ? undefined : Buffer.from(this.#name, "latin1").toString();
+  }
+
   begin(header: TarHeader): void {
     this.#header = undefined;
+    this.#name = header.name;
     this.#check(header);
     if (header.type === typeFlags.paxGlobal) return;
     const split = splitEntryName(header.name);

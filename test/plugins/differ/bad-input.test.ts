@@ -195,6 +195,20 @@ plugins:
     }
   });
 
+  test("what fails says at which entry, and what is ignored is told of a few times only", async () => {
+    const { kind, message } = await refusal(tarOf([{ name: "a/file" }, { name: "a/file/x" }]));
+    assert.equal(kind, "unknown");
+    assert.match(message, /^unpack the layer, at "a\/file\/x": .*ENOTDIR/);
+    const pax = [["SCHILY.xattr.trusted.x", "y"]] as const;
+    const many = tarOf(Array.from({ length: 40 }, (_, index) => ({ name: `f${index}`, pax })));
+    const path = daemon.folder.join("ignored");
+    mkdirSync(path);
+    await client.apply(await client.store(many), bindOf(path));
+    await daemon.child.output.waitFor(/part of a layer is ignored.*and more of the kind/);
+    const lines = daemon.child.output.text.split("\n").filter((line) => line.includes("part of a layer is ignored"));
+    assert.equal(lines.length, 21);
+  });
+
   test("layers that fail leave no descriptor open", async () => {
     const { pid } = await statusOf(daemon, "differ");
     const openFiles = (): number => readdirSync(`/proc/${pid}/fd`).length;
