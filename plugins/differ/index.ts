@@ -36,7 +36,8 @@ function openWalking(context: PluginContext<WalkingConfig>) {
 /** As containerd names the machine it runs on. */
 function hostPlatform() {
   const architectures: Readonly<Record<string, string>> = { x64: "amd64", ia32: "386" };
-  return { os: "linux", architecture: architectures[process.arch] ?? process.arch };
+  const architecture = architectures[process.arch] ?? process.arch;
+  return { os: "linux", architecture, ...(architecture === "arm64" && { variant: "v8" }) };
 }
 
 function openService({ config, peers }: PluginContext<DiffServiceConfig>) {

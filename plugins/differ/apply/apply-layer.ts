@@ -32,6 +32,7 @@ export async function applyLayer(job: ApplyJob, onIgnored: OnIgnored, signal: Ab
     writer = stack.use(new LayerWriter(target, job.limits, firstOf(onIgnored)));
     return await unpack(job, writer, signal);
   } catch (error) {
+    signal.throwIfAborted();
     const entry = writer?.entryName;
     throw diskError(entry === undefined ? "unpack the layer" : `unpack the layer, at ${quote(entry)}`, error);
   }

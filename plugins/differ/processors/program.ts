@@ -26,13 +26,19 @@ export async function* throughProgram(
   });
   const closed = once(child, "close") as Promise<[number | null, NodeJS.Signals | null]>;
   closed.catch(() => {}); // not started: heard below
-  const stop = (): void => void child.kill("SIGKILL");
+  const stop = (): void => {
+    child.kill("SIGKILL");
+    // What it has started itself may hold the other ends for as long as it likes.
+    for (const pipe of child.stdio) pipe?.destroy();
+  };
   signal.addEventListener("abort", stop, { once: true });
   try {
     const said = readErrors(child);
     sendPayload(child, payload);
     // A program may stop reading before the end; that is its business.
     const fed = pipeline(Readable.from(source, { objectMode: false }), child.stdin as Writable).catch(ignoreClosed);
+    fed.catch(() => {}); // heard below, unless the receiver ends the iteration
+    said.catch(() => {});
     for await (const chunk of child.stdout as AsyncIterable<Buffer>) yield chunk;
     const [code, killedBy] = await closed;
     await fed;

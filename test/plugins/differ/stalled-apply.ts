@@ -10,8 +10,11 @@ import { entryBytes, tarOf } from "./tar-builder.ts";
 /** Media type that the stalling processor takes. */
 export const stallingType = "application/x-stalls";
 
-/** Config of a processor that says through a FIFO that it runs, and then neither reads nor writes. */
-export function stallingConfig(folder: TempFolder): string {
+/**
+ * Config of a processor that says through a FIFO that it runs, and then neither reads nor writes; `start` is what its
+ * shell does before.
+ */
+export function stallingConfig(folder: TempFolder, start = ""): string {
   const fifo = folder.join("started");
   makeNode(fifo, nodeTypes.fifo | 0o600);
   return `
@@ -22,7 +25,7 @@ plugins:
         accepts: [${stallingType}]
         returns: application/vnd.oci.image.layer.v1.tar
         path: /bin/sh
-        args: [-c, "echo > ${fifo}; exec sleep 600"]
+        args: [-c, "${start} echo > ${fifo}; exec sleep 600"]
 `;
 }
 

@@ -51,6 +51,19 @@ test("a cancelled apply releases its mount, and one that waited for it goes on",
   stalled.client[Symbol.dispose]();
 });
 
+test("a cancelled apply ends though its program has left something behind that holds its pipes", { skip }, async () => {
+  await using folder = await makeTempFolder("v");
+  // Ends by itself soon after the test, should the daemon not end it.
+  await using daemon = await startBulkhead({ config: stallingConfig(folder, "sleep 100 &") });
+  const mounts = mountedBind(folder, "tree");
+  const stalled = await beginStalled(daemon, folder, mounts);
+  stalled.stop.abort();
+  assert.ok(isHostError(await stalled.failed, "canceled"));
+  await applySmall(daemon, mounts);
+  assert.deepEqual(tempMountsOf(daemon.root), []);
+  stalled.client[Symbol.dispose]();
+});
+
 test("a router that is killed ends the applies it carried", { skip }, async () => {
   await using folder = await makeTempFolder("v");
   await using daemon = await startBulkhead({ config: stallingConfig(folder) });
