@@ -3,7 +3,7 @@ import { HostError } from "bulkhead/plugin";
 import type { FromWorker, Job, LayerFacts, ToWorker } from "./jobs.ts";
 
 /** A thread without a job ends after this. */
-const idleMs = 10_000;
+const idleMs = 30_000;
 /** Jobs that wait for a thread. */
 const waitingLimit = 1000;
 /** Of one thread's own heap: far above what any layer needs, so that one that goes wrong ends alone. */
