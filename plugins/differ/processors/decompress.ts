@@ -4,7 +4,7 @@ import { through } from "./through.ts";
 import { zstdFrames } from "./zstd-frames.ts";
 
 /** Uncompressed bytes in one chunk: half as many, or twice, were slower. */
-export const chunkBytes = 512 * 1024;
+const chunkBytes = 512 * 1024;
 
 /** Bytes that may wait uncompressed while those before are written. */
 const aheadBytes = 4 * chunkBytes;
