@@ -1,5 +1,5 @@
 /**
- * `npm run bench -- boot|content|calls|fleet|router`: measures this checkout against the stock daemon (the router against
+ * `npm run bench -- boot|content|calls|fleet|router|unpack`: measures this checkout against the stock daemon (the router against
  * HAProxy and nginx), in alternation in one run; prints a table and writes `.cache/bench/<name>.json`. On a busy
  * machine compare the ratios, not the figures.
  */
@@ -12,11 +12,12 @@ import { measureFleet } from "./bench/fleet.ts";
 import { publish, type Report } from "./bench/report.ts";
 import { soakRouter } from "./bench/router-soak.ts";
 import { measureRouter } from "./bench/router.ts";
+import { measureUnpack } from "./bench/unpack.ts";
 
-const usage = `usage: npm run bench -- boot|content|calls|fleet|router [options]
+const usage = `usage: npm run bench -- boot|content|calls|fleet|router|unpack [options]
 
   --json           print JSON instead of tables
-  content, router:
+  content, router, unpack:
   --rounds N       rounds (default 3)
   content:
   --mebibytes N    size of the blob (default 1024)
@@ -60,6 +61,7 @@ const benchmarks: Readonly<Record<string, Benchmark>> = {
   content: { needs: ["containerd", "go-load"], measure: async () => ({ rows: await measureContent(numbers) }) },
   calls: { needs: ["containerd", "go-load"], measure: async () => ({ rows: await measureCalls() }) },
   fleet: { needs: ["go-echo"], measure: async () => ({ rows: await measureFleet() }) },
+  unpack: { needs: ["containerd", "pigz"], measure: () => measureUnpack(numbers) },
   router: {
     needs: ["haproxy", "nginx", "go-hop"],
     measure: () =>

@@ -55,7 +55,7 @@ await Promise.all([
     entryPoints: {
       ...host,
       ...threads,
-      ...Object.fromEntries(plugins.map((id) => [`plugins/${id}/index`, `plugins/${id}/index.ts`])),
+      ...Object.fromEntries((await pluginEntries()).map((entry) => [entry, `${entry}.ts`])),
     },
     splitting: true,
     chunkNames: "shared-[hash]",
@@ -68,6 +68,13 @@ await writeScope();
 async function findPlugins(): Promise<string[]> {
   const found: string[] = [];
   for await (const file of glob("plugins/*/plugin.yaml", { cwd: projectFolder })) found.push(basename(dirname(file)));
+  return found.sort();
+}
+
+/** Without their ending: the main module of each package, and that of its threads where it has some. */
+async function pluginEntries(): Promise<string[]> {
+  const found: string[] = [];
+  for await (const file of glob("plugins/*/{index,worker}.ts", { cwd: projectFolder })) found.push(file.slice(0, -3));
   return found.sort();
 }
 

@@ -12,7 +12,28 @@ export {
   setCloexec,
 } from "./descriptors.ts";
 export { tellsEntryTypes } from "./entry-types.ts";
+export { getEntryXattr, listEntryXattrs, setEntryXattr } from "./entry-xattrs.ts";
 export { deviceNumber, makeNode, nodeTypes, syncFileSystem } from "./files.ts";
+export {
+  chmodEntry,
+  fileTypes,
+  linkEntry,
+  makeFolderEntry,
+  makeNodeEntry,
+  makeSymlinkEntry,
+  openEntry,
+  openFolderEntry,
+  ownEntry,
+  readLinkEntry,
+  removeFolderEntry,
+  setEntryTimes,
+  setOpenTimes,
+  statEntry,
+  unlinkEntry,
+  type EntryFacts,
+  type EntryName,
+  type FileTime,
+} from "./folder-entries.ts";
 export { makeFolderPath } from "./folders.ts";
 export { dataExtents, type DataExtent } from "./holes.ts";
 export { getResourceLimit, type ResourceLimit, type ResourceName, setResourceLimit } from "./limits.ts";

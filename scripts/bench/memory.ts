@@ -12,14 +12,18 @@ export interface Memory {
 
 /** Memory of each process that is `pid` or below it. */
 export async function memoryBelow(pid: number): Promise<Memory[]> {
+  return Promise.all((await processesBelow(pid)).map(memoryOf));
+}
+
+/** The process `pid` and all below it. */
+export async function processesBelow(pid: number): Promise<number[]> {
   const parents = await readParents();
   const below = (candidate: number): boolean => {
     for (let at: number | undefined = candidate; at !== undefined && at > 1; at = parents.get(at))
       if (at === pid) return true;
     return false;
   };
-  const pids = [...parents.keys()].filter(below);
-  return Promise.all(pids.map(memoryOf));
+  return [...parents.keys()].filter(below);
 }
 
 async function readParents(): Promise<ReadonlyMap<number, number>> {

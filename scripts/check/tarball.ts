@@ -4,9 +4,10 @@
  */
 import assert from "node:assert/strict";
 import { execa } from "execa";
-import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { gzipSync } from "node:zlib";
 import { Version } from "#proto/gen/containerd/services/version/v1/version_pb.ts";
 import { clientOf, connect } from "#rpc";
 import manifest from "../../package.json" with { type: "json" };
@@ -14,7 +15,9 @@ import { Child } from "../../test/harness/child.ts";
 import { prepareBulkhead } from "../../test/harness/bulkhead-daemon.ts";
 import { isSettled } from "../../test/harness/plugin-status.ts";
 import { assertNothingLeft } from "../../test/harness/leftovers.ts";
-import { makeTempFolder } from "../../test/harness/temp-folder.ts";
+import { makeTempFolder, type TempFolder } from "../../test/harness/temp-folder.ts";
+import { bindOf, LayerClient, ociGzip } from "../../test/plugins/differ/layer-client.ts";
+import { tarOf } from "../../test/plugins/differ/tar-builder.ts";
 import { projectFolder } from "../peers/folders.ts";
 
 /** What the tarball must carry beside the code. */
@@ -29,6 +32,7 @@ const wanted = [
   "package/dist/holder.js",
   "package/dist/tree-worker.js",
   "package/dist/plugins/content/plugin.yaml",
+  "package/dist/plugins/differ/worker.js",
 ];
 /** What must not be in it. */
 const unwanted = /^package\/(test|node_modules|\.cache|\.ci|\.git)\//;
@@ -96,7 +100,18 @@ async function boot(command: string): Promise<void> {
     [],
     "not ready",
   );
+  if (process.getuid?.() === 0) await unpackLayer(folder);
   child.kill("SIGTERM");
   assert.deepEqual(await child.waitForExit(), { code: 0, signal: null }, child.output.text);
   await assertNothingLeft(folder.path);
+}
+
+/** Through metadata and content, on a thread of the differ. */
+async function unpackLayer(folder: TempFolder): Promise<void> {
+  using client = new LayerClient(folder.join("c.sock"));
+  const target = folder.join("unpacked");
+  await mkdir(target);
+  const blob = await client.store(gzipSync(tarOf([{ name: "file", data: "unpacked" }])), ociGzip);
+  await client.apply(blob, bindOf(target));
+  assert.equal(await readFile(join(target, "file"), "utf8"), "unpacked");
 }

@@ -30,6 +30,7 @@ export const debianPeers: readonly DebianPeer[] = [
     programs: ["usr/sbin/haproxy"],
   },
   { name: "btrfs-progs", version: "6.2-", packages: ["btrfs-progs", "liblzo2-2"], programs: ["sbin/mkfs.btrfs"] },
+  { name: "pigz", version: "2.6-", packages: ["pigz"], programs: ["usr/bin/unpigz"] },
   { name: "nginx", version: "1.22.1-", packages: ["nginx"], programs: ["usr/sbin/nginx"] },
 ];
 

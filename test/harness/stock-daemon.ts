@@ -22,6 +22,8 @@ export interface StockOptions {
   readonly disabled?: readonly string[];
   /** Uses this folder instead of one of its own, and leaves it there. */
   readonly folder?: TempFolder;
+  /** Variables beside PATH and HOME. */
+  readonly env?: NodeJS.ProcessEnv;
 }
 
 const stopMs = 15_000;
@@ -45,9 +47,9 @@ export async function stockFor(folder: TempFolder, options: StockOptions = {}): 
 }
 
 /** Starts Debian's containerd without waiting for it. */
-export function launchStock(folder: TempFolder, config: string): Child {
+export function launchStock(folder: TempFolder, config: string, env: NodeJS.ProcessEnv = {}): Child {
   return new Child(containerdProgram("containerd"), ["--config", config], {
-    env: { PATH: process.env["PATH"], HOME: folder.path },
+    env: { PATH: process.env["PATH"], HOME: folder.path, ...env },
   });
 }
 
@@ -55,7 +57,7 @@ export function launchStock(folder: TempFolder, config: string): Child {
 export async function startStock(options: StockOptions = {}): Promise<Daemon> {
   const folder = options.folder ?? (await makeTempFolder("s"));
   const address = folder.join("c.sock");
-  const child = launchStock(folder, await stockFor(folder, options));
+  const child = launchStock(folder, await stockFor(folder, options), options.env);
   const daemon: Daemon = {
     name: "stock",
     address,
