@@ -22,7 +22,7 @@ test("a blob of a foreign content store is read by calls, whole and when it is c
   const nobody = () => {
     throw new Error("a foreign store asks no metadata");
   };
-  await using server = serve({ services: [contentService(store, nobody)] });
+  await using server = serve({ services: [contentService(store, nobody, { check: nobody })] });
   await server.listen(folder.join("store.sock"));
   const address = folder.join("store.sock");
   const config = `
