@@ -139,7 +139,7 @@ export class LayerWriter implements EntrySink, Disposable {
       if (header.type === typeFlags.folder) {
         const path = folder.path === "" ? base : `${folder.path}/${base}`;
         if (attributes === "changed") this.#folders.forgetOne(path);
-        this.#folderTimes.push({ path, ...timesOf(header) });
+        this.#folderTimes.push({ name: header.name, ...timesOf(header) });
       }
     }
     this.#written?.add(folder.path, base);

@@ -5,15 +5,19 @@ import { cp } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { gunzipSync, zstdDecompressSync } from "node:zlib";
-import { createHash } from "node:crypto";
+import { createHash, randomInt } from "node:crypto";
+import { execa } from "execa";
 import { deviceNumber, makeNode, nodeTypes, setXattr } from "#linux";
 import { WriteAction } from "#proto/gen/containerd/services/content/v1/content_pb.ts";
 import { isHostError } from "#proto/wire/errors.ts";
+import { numbersFrom } from "../../differential/chance.ts";
+import { scaled } from "../../harness/deadline.ts";
 import { startBulkhead } from "../../harness/bulkhead-daemon.ts";
 import { skipWithout } from "../../harness/peers.ts";
 import { startStock, type Daemon } from "../../harness/stock-daemon.ts";
 import { makeTempFolder, type TempFolder } from "../../harness/temp-folder.ts";
 import { bindOf, LayerClient, ociGzip, ociTar, overlayOf, type MountInit } from "./layer-client.ts";
+import { randomLayer } from "./random-layer.ts";
 import { treeOf } from "./tree.ts";
 
 const skip = skipWithout({ peers: ["containerd"], root: true });
@@ -244,6 +248,23 @@ describe("what two trees differ by is a layer, byte for byte stock's", { skip },
     assert.equal(Math.max(...times), longAgo + 50);
   });
 
+  for (const seed of [4242, randomInt(2 ** 32)]) {
+    test(`of random trees, seed ${seed}`, async () => {
+      const next = numbersFrom(seed);
+      const [, side] = sides;
+      for (let round = 0; round < scaled(15); round++) {
+        const [lower, upper] = [folder.join(`${seed}-${round}-lower`), folder.join(`${seed}-${round}-upper`)];
+        mkdirSync(lower);
+        await applyRandom(side, lower, next);
+        await execa("cp", ["-a", lower, upper]);
+        await applyRandom(side, upper, next);
+        const [stock, ours] = await layers({ left: bindOf(lower), right: bindOf(upper), mediaType: ociTar });
+        assert.deepEqual(namesOf(ours), namesOf(stock), `round ${round}`);
+        assert.ok(stock !== undefined && ours?.equals(stock), `round ${round}`);
+      }
+    });
+  }
+
   test("a socket is left out", async () => {
     const place = folder.join("socket");
     mkdirSync(place);
@@ -254,6 +275,13 @@ describe("what two trees differ by is a layer, byte for byte stock's", { skip },
     assert.ok(stock?.equals(Buffer.alloc(1024)) && ours?.equals(stock));
   });
 });
+
+/** Some layers on a folder; those that fail leave what they leave. */
+async function applyRandom(side: LayerClient, root: string, next: (below: number) => number): Promise<void> {
+  for (let count = 4; count > 0; count--) {
+    await side.apply(await side.store(randomLayer(next)), bindOf(root)).catch(() => undefined);
+  }
+}
 
 /** An ingest that nobody commits. */
 async function* leftover() {

@@ -40,7 +40,9 @@ function factsLine(facts: BigIntStats, sinceMs: number): string {
   const time = (nanos: bigint): string => (nanos / 1_000_000n >= BigInt(sinceMs) ? "new" : String(nanos));
   const size = facts.isDirectory() ? "" : ` ${facts.size} bytes`;
   const device = facts.isCharacterDevice() || facts.isBlockDevice() ? ` device ${facts.rdev}` : "";
-  const times = `${time(facts.mtimeNs)} ${facts.isDirectory() ? "" : time(facts.atimeNs)}`;
+  // Those of folders and links change as they are read.
+  const accessed = facts.isDirectory() || facts.isSymbolicLink() ? "" : time(facts.atimeNs);
+  const times = `${time(facts.mtimeNs)} ${accessed}`;
   return `${facts.mode.toString(8)} ${facts.uid}:${facts.gid}${size}${device} ${times} x${facts.nlink}`;
 }
 
