@@ -38,9 +38,11 @@ export async function emptyTrash(
 ): Promise<Emptied> {
   const queue = new DeletionOrder(listTrash(parts.content.database, store));
   let [deleted, left] = [0, 0];
-  for (let batch = queue.take(atOnce); batch.length > 0; batch = queue.take(atOnce)) {
+  let isAway = !isLoaded(parts, store);
+  for (let batch = queue.take(isAway ? 0 : atOnce); batch.length > 0; batch = queue.take(isAway ? 0 : atOnce)) {
     if (signal.aborted) break;
     const outcomes = await deleteBatch(parts, store, batch, signal);
+    isAway = outcomes.includes("away");
     for (const [index, entry] of batch.entries()) {
       if (isLeft(outcomes[index])) left++;
       else queue.gone(entry);
@@ -49,14 +51,26 @@ export async function emptyTrash(
       onDeleted();
     }
   }
-  if (deleted > 0 && store.startsWith("snapshots/") && !signal.aborted) await cleanUp(parts, store, signal);
+  if (deleted > 0 && !isAway && store.startsWith("snapshots/") && !signal.aborted) await cleanUp(parts, store, signal);
   return { deleted, left: left + queue.size };
 }
 
-type Outcome = Deletion | "needed";
+/** Needed after all, or its back end is not there to be asked: no use in asking for the next. */
+type Outcome = Deletion | "needed" | "away";
 
 function isLeft(outcome: Outcome | undefined): boolean {
-  return outcome === "later" || outcome === "busy";
+  return outcome === "later" || outcome === "busy" || outcome === "away";
+}
+
+/** What a snapshotter holds that is not configured any more waits until it is. */
+function isLoaded({ snapshots }: EmptyingParts, store: TrashStore): boolean {
+  if (!store.startsWith("snapshots/")) return true;
+  try {
+    snapshots.backEnd(snapshotterOf(store));
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 async function deleteBatch(
@@ -90,14 +104,14 @@ async function deleteBatch(
   }
 }
 
-async function deleteOne(parts: EmptyingParts, store: TrashStore, key: string, signal: AbortSignal): Promise<Deletion> {
+async function deleteOne(parts: EmptyingParts, store: TrashStore, key: string, signal: AbortSignal): Promise<Outcome> {
   try {
     return await deleteFrom(parts, store, key, signal);
   } catch (error) {
     // A child that is not ours to delete, or not deleted yet, keeps its parent.
     const level = isHostError(error, "failed-precondition") ? "debug" : "warn";
     if (!signal.aborted) parts.log[level]("garbage not deleted", { store, key, error: String(error) });
-    return "later";
+    return isHostError(error, "unavailable") || isHostError(error, "deadline-exceeded") ? "away" : "later";
   }
 }
 
