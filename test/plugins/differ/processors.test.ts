@@ -41,11 +41,14 @@ test("chains go through configured programs, the later before the earlier, and t
   }
 });
 
+/** The host's own section, and what the differ's adds to it. */
 const config = (folder: string): string => `
+stream_processors:
+  reversed: { accepts: [application/x-hex], returns: "${ociGzip}", path: sh, args: [-c, "xxd -r -p || python3 -c 'import sys; sys.stdout.buffer.write(bytes.fromhex(sys.stdin.read()))'"] }
+  silent: { accepts: [overridden], returns: "${ociTar}", path: /bin/false }
 plugins:
   io.containerd.differ.v1.walking:
     stream_processors:
-      reversed: { accepts: [application/x-hex], returns: "${ociGzip}", path: sh, args: [-c, "xxd -r -p || python3 -c 'import sys; sys.stdout.buffer.write(bytes.fromhex(sys.stdin.read()))'"] }
       telling:
         accepts: [application/x-telling]
         returns: ${ociTar}

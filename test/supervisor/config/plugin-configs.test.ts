@@ -54,6 +54,24 @@ describe("a plugin's config", () => {
     assert.deepEqual(configs.configOf(manifest, uri), { size: 9, mode: "safe", nested: { on: false } });
   });
 
+  it("of a differ that knows stream processors has the host's, beneath its own", async () => {
+    const { configs, manifest, folder } = await sample(
+      `
+stream_processors: { one: { accepts: [a], returns: b, path: host }, two: { accepts: [a], returns: b, path: host } }
+plugins: { io.containerd.differ.v1.x: { stream_processors: { two: { path: own } } } }
+`,
+      JSON.stringify({ type: "object", properties: { stream_processors: { type: "object", default: {} } } }),
+    );
+    await using _ = folder;
+    const plugin = { ...pluginDefaults("io.containerd.differ.v1", "x"), config: "s.json" };
+    const differ = { ...manifest, plugins: [plugin] };
+    const { config } = await readConfig({ file: folder.join("c.yaml"), privileged: true, env: {} });
+    const own = (await pluginConfigs(config, [differ], {})).configOf(differ, "io.containerd.differ.v1.x");
+    const processors = own["stream_processors"] as Readonly<Record<string, { path: string }>>;
+    assert.deepEqual([processors["one"]?.path, processors["two"]?.path], ["host", "own"]);
+    assert.deepEqual(configs.configOf(manifest, uri), { stream_processors: {} }, "others have what they are given");
+  });
+
   it("that is wrong names file, line and what was expected, all of it at once", async () => {
     const { configs, manifest, folder } = await sample(
       `plugins:\n  ${uri}:\n    size: 0\n    mode: quick\n    tokn: secret-word\n    nested: {on: 1}\n`,
