@@ -1,5 +1,6 @@
 import { mkdir, readdir } from "node:fs/promises";
 import { join } from "node:path";
+import { Content } from "#proto/gen/containerd/services/content/v1/content_pb.ts";
 import { Leases } from "#proto/gen/containerd/services/leases/v1/leases_pb.ts";
 import { ctr } from "../harness/ctr.ts";
 import { readTree, type EntryFacts } from "../harness/tree-facts.ts";
@@ -44,9 +45,10 @@ export function recorded(snapshotter: string): readonly Step[] {
   const snapshots = (...args: readonly string[]) => run(["snapshots", "--snapshotter", snapshotter, ...args]);
   return [
     ...collect,
-    run(["image", "ls"]),
-    run(["image", "check", "--snapshotter", snapshotter]),
-    run(["content", "ls"]),
+    sortedLines(run(["image", "ls"])),
+    sortedLines(run(["image", "check", "--snapshotter", snapshotter])),
+    // Not as ctr prints it: labels' values may have commas.
+    call(Content, "list", {}),
     run(["content", "active"]),
     snapshots("ls"),
     snapshots("tree"),
