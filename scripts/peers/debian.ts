@@ -31,6 +31,7 @@ export const debianPeers: readonly DebianPeer[] = [
   },
   { name: "btrfs-progs", version: "6.2-", packages: ["btrfs-progs", "liblzo2-2"], programs: ["sbin/mkfs.btrfs"] },
   { name: "pigz", version: "2.6-", packages: ["pigz"], programs: ["usr/bin/unpigz"] },
+  { name: "docker-registry", version: "2.8.2+", packages: ["docker-registry"], programs: ["usr/bin/docker-registry"] },
   { name: "nginx", version: "1.22.1-", packages: ["nginx"], programs: ["usr/sbin/nginx"] },
 ];
 

@@ -22,6 +22,8 @@ export interface Case {
 export interface CompareOptions {
   /** Size of a file system in memory that each daemon's root is on, as mount(8) writes it; default: the disk. */
   readonly rootSize?: string;
+  /** What the cases need beside containerd, as `scripts/peers.ts` names it. */
+  readonly peers?: readonly string[];
 }
 
 /** Garbage is collected only when a case asks for it: when it would be otherwise is chance. */
@@ -33,7 +35,7 @@ const caseMs = 120_000;
 
 /** Registers one test a case, over one pair of daemons for the file. */
 export function compareCases(area: string, cases: readonly Case[], options: CompareOptions = {}): void {
-  const skip = skipWithout({ peers: ["containerd"], root: true });
+  const skip = skipWithout({ peers: ["containerd", ...(options.peers ?? [])], root: true });
   const daemons: Daemon[] = [];
   const owned = new AsyncDisposableStack();
   before(async () => {
