@@ -18,7 +18,8 @@ import type { AnswerUser, UpstreamConnection } from "./upstream-connection.ts";
 
 /**
  * waiting: not with a package (new, parked, or to be asked again). forwarded: HEADERS went to a package, and the client
- * was told nothing of an answer, though one may be held. answered: the answer has begun. ended: told its end, both streams are closed or closing.
+ * was told nothing of an answer, though one may be held. answered: the answer has begun. ended: told its end, both
+ * streams are closed or closing.
  */
 export type CallState = "waiting" | "forwarded" | "answered" | "ended";
 

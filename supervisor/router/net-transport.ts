@@ -17,6 +17,7 @@ export class NetTransport implements Transport {
   readonly #socket: Socket;
   readonly #onWritten: () => void;
   #events: TransportEvents | undefined;
+  refused = false;
   #waiting = false;
   #paused = false;
   /** Since we have ended the connection: what may still come. */
@@ -91,8 +92,9 @@ export class NetTransport implements Transport {
     if (fd < 0) return 0;
     try {
       return writeSync(fd, bytes, 0, length);
-    } catch {
-      // It is full, or broken: the socket finds out which.
+    } catch (error) {
+      // Full, or broken, which the socket will find out, too, and tell.
+      this.refused = (error as NodeJS.ErrnoException).code !== "EAGAIN";
       return 0;
     }
   }

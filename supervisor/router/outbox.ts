@@ -18,7 +18,7 @@ export class Outbox implements Flushable, Patient {
   readonly writer: FrameWriter;
   /** The socket took a write only in part; nothing may be written until it says so. */
   blocked = false;
-  /** Writes begun: what was put into `writer` before one has been given to the kernel. */
+  /** Writes begun: what was put into `writer` before one has been given to the kernel, unless that took nothing. */
   sends = 0;
   readonly #transport: Transport;
   readonly #pool: BufferPool;
@@ -159,8 +159,8 @@ export class Outbox implements Flushable, Patient {
     if (this.blocked || this.#ended || writer.length === 0) return;
     const { bytes, length } = writer;
     writer.replace(empty);
-    this.sends++;
     this.blocked = !this.#transport.write(bytes, length);
+    if (!this.#transport.refused) this.sends++;
     if (this.blocked) this.#lent = bytes;
     else this.#pool.give(bytes);
   }

@@ -21,6 +21,8 @@ export interface Transport {
    * the buffer until `onWritable`; nothing may be written before.
    */
   write(bytes: Buffer, length: number): boolean;
+  /** The peer is gone, as the last `write` found out: the kernel took nothing of it and takes nothing more. */
+  readonly refused: boolean;
   /** Reports no more bytes, the end included, until `resume`. */
   pause(): void;
   resume(): void;

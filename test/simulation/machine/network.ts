@@ -39,6 +39,9 @@ export class Endpoint implements Transport {
     this.resume();
   }
 
+  /** A write to a peer that is gone is lost like any other: its fate is not known. */
+  readonly refused = false;
+
   write(bytes: Buffer, length: number): boolean {
     if (this.#closed) return true;
     const copy = Buffer.from(bytes.subarray(0, length));
