@@ -21,7 +21,7 @@ export function mountedTree(image: string, snapshotter: string): Step {
       const { code, stderr } = await onImages("mount", "--snapshotter", snapshotter, image, target);
       if (code !== 0) return { code, stderr };
       try {
-        return Object.entries(readTree(target)).map(([path, facts]) => ({ path, ...withoutNow(facts) }));
+        return Object.entries(readMadeTree(target)).map(([path, facts]) => ({ path, ...facts }));
       } finally {
         await onImages("unmount", "--snapshotter", snapshotter, "--rm", target);
       }
@@ -29,9 +29,12 @@ export function mountedTree(image: string, snapshotter: string): Step {
   };
 }
 
-function withoutNow(facts: EntryFacts): EntryFacts {
-  const { mtime } = facts;
-  return mtime !== undefined && BigInt(mtime) > newestMade ? { ...facts, mtime: "<now>" } : facts;
+/** Facts of a tree that layers made; times of folders that no layer has are those of the test. */
+export function readMadeTree(top: string): Record<string, EntryFacts> {
+  const isNow = ({ mtime }: EntryFacts) => mtime !== undefined && BigInt(mtime) > newestMade;
+  return Object.fromEntries(
+    Object.entries(readTree(top)).map(([path, facts]) => [path, isNow(facts) ? { ...facts, mtime: "<now>" } : facts]),
+  );
 }
 
 /** Runs a collection and waits for it: one that nobody waits for comes when it comes. */
