@@ -23,6 +23,8 @@ export interface NewSnapshot {
   readonly labels: Labels;
 }
 
+/** Methods that change nothing. */
+const questions: ReadonlySet<string> = new Set(["Stat", "Mounts", "Usage"]);
 /** Pause before a connection is tried again. */
 const againMs = 50;
 
@@ -145,8 +147,10 @@ export class SnapshotterBackEnd {
       try {
         return await send(client, options);
       } catch (error) {
-        // It ended a moment ago, and the host's word of that is still on its way.
-        if (!isUnconnected(error) || Date.now() > patience) throw watched.failure(error);
+        // It ended a moment ago, and the host's word of that is still on its way. A socket that is about to go takes
+        // connections, too, so what only asks is asked again whatever became of its connection.
+        const again = isUnconnected(error) || (questions.has(method) && isHostError(error, "unavailable"));
+        if (!again || Date.now() > patience) throw watched.failure(error);
         await setTimeout(againMs, undefined, { signal: call.signal });
       }
     }

@@ -216,8 +216,10 @@ plugins:
     const failing = [cut, tarOf([{ name: "a/b/x", type: "Z" }]), tarOf([{ name: "a/file" }, { name: "a/file/x" }])];
     for (const blob of failing) await refusal(blob);
     const before = openFiles();
-    for (let round = 0; round < 5; round++) for (const blob of failing) await refusal(blob);
-    assert.ok(openFiles() <= before, `${before} before, ${openFiles()} after`);
+    const rounds = 10;
+    for (let round = 0; round < rounds; round++) for (const blob of failing) await refusal(blob);
+    // Connections come and go by the way; what any of them left open would have come ten times.
+    assert.ok(openFiles() < before + rounds, `${before} before, ${openFiles()} after`);
   });
 
   test("a gibibyte of headers ends in little memory", { timeout: 120_000 }, async () => {
