@@ -125,7 +125,7 @@ test("a stop goes against the order of the graph: who needs another ends before 
 });
 
 test("an idle upload and a subscription hold up a stop for one grace period at most, and are told", async () => {
-  const config = "packages: { content: { stop: { grace: 3s } } }\n";
+  const config = "packages: { content: { stop: { grace: 8s } } }\n";
   await using daemon = await startBulkhead({ config, args: ["-l", "debug"] });
   using channel = connect(daemon.address);
   const scope = { metadata: { "containerd-namespace": "idle" } };
@@ -146,8 +146,8 @@ test("an idle upload and a subscription hold up a stop for one grace period at m
     const line = daemon.child.output.lines.find((each) => each.includes("plugin=content") && each.includes(state));
     return Date.parse(/time="([^"]+)"/.exec(line ?? "")?.[1] ?? "");
   };
-  assert.ok(timeOf("to=stopping") - timeOf("to=draining") >= 3000);
-  assert.ok(timeOf("to=stopped") - timeOf("to=stopping") < 2500);
+  assert.ok(timeOf("to=stopping") - timeOf("to=draining") >= 8000);
+  assert.ok(timeOf("to=stopped") - timeOf("to=stopping") < 7500);
 });
 
 test("SIGHUP and SIGPIPE change nothing, and SIGUSR1 has each package's state written to the log", async () => {
