@@ -20,6 +20,8 @@ const one = inNamespace("one");
 const two = inNamespace("two");
 /** A call beside a hung snapshotter, on a machine that is busy. */
 const quickMs = 5_000;
+/** Keeps what nothing else names from being collected. */
+const labels = { "containerd.io/gc.root": "1" };
 
 /** A daemon with the folder snapshotter among its packages; `faults` has effect from the next call on. */
 async function startWithFolder(folder: TempFolder): Promise<{
@@ -39,10 +41,10 @@ test("a snapshotter that hangs in Commit delays no other, no namespace and no wr
   await using _ = daemon;
   using channel = connect(daemon.address);
   const snapshots = clientOf(Snapshots, channel);
-  await snapshots.prepare({ snapshotter: "folder", key: "k" }, one);
+  await snapshots.prepare({ snapshotter: "folder", key: "k", labels }, one);
   await faults({ Commit: "hang-before" });
   const stop = new AbortController();
-  const hung = snapshots.commit({ snapshotter: "folder", name: "n", key: "k" }, { ...one, signal: stop.signal });
+  const hung = snapshots.commit({ snapshotter: "folder", name: "n", key: "k", labels }, { ...one, signal: stop.signal });
   hung.catch(() => {});
   await useAll(channel, "while it hangs");
   await untilStatus(
@@ -60,7 +62,7 @@ test("a snapshotter that hangs in Commit delays no other, no namespace and no wr
   await assert.rejects(hung, (error) => isHostError(error, "canceled"));
   const { state } = await untilStatus(daemon, "metadata", (status) => status.state === "ready");
   assert.equal(state, "ready");
-  await snapshots.commit({ snapshotter: "folder", name: "n", key: "k" }, one);
+  await snapshots.commit({ snapshotter: "folder", name: "n", key: "k", labels }, one);
 });
 
 /** Everything else, each under a short deadline: other snapshotters, other namespaces, images, uploads, collections. */
@@ -69,16 +71,13 @@ async function useAll(channel: Channel, mark: string): Promise<void> {
   const snapshots = clientOf(Snapshots, channel);
   for (const options of [one, two]) {
     for (const snapshotter of ["native", "folder"]) {
-      await snapshots.prepare({ snapshotter, key: mark }, within(options));
+      await snapshots.prepare({ snapshotter, key: mark, labels }, within(options));
       await Array.fromAsync(snapshots.list({ snapshotter }, within(options)));
     }
-    await snapshots.commit({ snapshotter: "native", name: `${mark} committed`, key: mark }, within(options));
+    const name = `${mark} committed`;
+    await snapshots.commit({ snapshotter: "native", name, key: mark, labels }, within(options));
     const data = Buffer.from(mark);
-    const commit = {
-      action: WriteAction.COMMIT,
-      offset: BigInt(data.length),
-      labels: { "containerd.io/gc.root": "1" },
-    };
+    const commit = { action: WriteAction.COMMIT, offset: BigInt(data.length), labels };
     const requests = [{ ref: mark }, { action: WriteAction.WRITE, data }, commit];
     await exchange(clientOf(Content, channel), requests, within(options));
     const target = { mediaType: "m", digest: digestOf(data), size: 1n };
@@ -94,7 +93,6 @@ test("a snapshotter that dies is asked again once it is back, and one that is do
   await using _ = daemon;
   using channel = connect(daemon.address);
   const snapshots = clientOf(Snapshots, channel);
-  const labels = { "containerd.io/gc.root": "1" };
   await faults({ Prepare: "die-after" });
   await assert.rejects(
     snapshots.prepare({ snapshotter: "folder", key: "k", labels }, one),
