@@ -12,7 +12,13 @@ export async function controlStorm(deaths: number, command: string): Promise<rea
   await using folder = await makeTempFolder("st");
   const config = await echoFleet(folder, packages);
   await using daemon = await startBulkhead({ folder, config, args: ["-l", "debug"], command });
-  const report = await stormControl(daemon, { deaths, connections: 8, callsPerSecond: 1000, calmCalls: 50 });
+  const report = await stormControl(daemon, {
+    deaths,
+    connections: 8,
+    callsPerSecond: 1000,
+    warmCalls: 3000,
+    calmCalls: 50,
+  });
   return [
     row("deaths of control", "", report.deaths),
     row("calls to packages", "", report.calls),

@@ -12,7 +12,14 @@ export async function packageStorm(kills: number, command: string): Promise<read
   const rows: Row[] = [];
   for (const repeats of [false, true]) {
     await using daemon = await startEchoDaemon({ repeats, command });
-    const options = { address: daemon.address, kills, connections: 8, callsPerSecond: 1000, calmCalls: 20 };
+    const options = {
+      address: daemon.address,
+      kills,
+      connections: 8,
+      callsPerSecond: 1000,
+      warmCalls: 3000,
+      calmCalls: 20,
+    };
     rows.push(...rowsOf(repeats ? "repeatable" : "plain", await stormPackage(options)));
   }
   return [...rows, ...(await typescriptRows(command))];

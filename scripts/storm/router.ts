@@ -12,7 +12,7 @@ export async function routerStorm(deaths: number, command: string): Promise<read
     await using folder = await makeTempFolder("st");
     const config = await echoFleet(folder, 3);
     await using daemon = await startBulkhead({ folder, config, args: ["-l", "debug"], command });
-    const options = { deaths, connections: 8, callsPerSecond: 1000, calmCalls: 50, withControl };
+    const options = { deaths, connections: 8, callsPerSecond: 1000, warmCalls: 3000, calmCalls: 50, withControl };
     const report = await stormRouter(daemon, options);
     const kind = withControl ? "router and control" : "router";
     rows.push(

@@ -44,7 +44,10 @@ test("a snapshotter that hangs in Commit delays no other, no namespace and no wr
   await snapshots.prepare({ snapshotter: "folder", key: "k", labels }, one);
   await faults({ Commit: "hang-before" });
   const stop = new AbortController();
-  const hung = snapshots.commit({ snapshotter: "folder", name: "n", key: "k", labels }, { ...one, signal: stop.signal });
+  const hung = snapshots.commit(
+    { snapshotter: "folder", name: "n", key: "k", labels },
+    { ...one, signal: stop.signal },
+  );
   hung.catch(() => {});
   await useAll(channel, "while it hangs");
   await untilStatus(

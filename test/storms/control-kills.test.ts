@@ -17,7 +17,7 @@ test("control is killed again and again under load: no call fails, every package
   await using folder = await makeTempFolder("a");
   const config = await echoFleet(folder, 10);
   await using daemon = await startBulkhead({ folder, config, args: ["-l", "debug"] });
-  const options = { deaths: scaled(15), connections: 8, callsPerSecond: 200, calmCalls: 20 };
+  const options = { deaths: scaled(15), connections: 8, callsPerSecond: 200, warmCalls: 20, calmCalls: 20 };
   const report = await stormControl(daemon, options);
   assert.deepEqual(report.failures, []);
   assert.deepEqual(report.ownFailures, []);

@@ -18,7 +18,7 @@ const failureMs = 100;
 
 async function storm(repeats: boolean): Promise<StormReport> {
   await using daemon = await startEchoDaemon({ repeats });
-  const options = { address: daemon.address, kills, connections: 8, callsPerSecond, calmCalls: 10 };
+  const options = { address: daemon.address, kills, connections: 8, callsPerSecond, warmCalls: 20, calmCalls: 10 };
   try {
     return await stormPackage(options);
   } catch (cause) {

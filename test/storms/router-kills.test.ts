@@ -19,7 +19,14 @@ for (const { victims, withControl, deaths, freshMs } of [
     await using folder = await makeTempFolder("a");
     const config = await echoFleet(folder, 3);
     await using daemon = await startBulkhead({ folder, config, args: ["-l", "debug"] });
-    const options = { deaths: scaled(deaths), connections: 8, callsPerSecond: 200, calmCalls: 20, withControl };
+    const options = {
+      deaths: scaled(deaths),
+      connections: 8,
+      callsPerSecond: 200,
+      warmCalls: 20,
+      calmCalls: 20,
+      withControl,
+    };
     const report = await stormRouter(daemon, options);
     assert.deepEqual(report.refused, []);
     assert.deepEqual(report.freshFailures, []);

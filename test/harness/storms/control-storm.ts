@@ -24,6 +24,8 @@ export interface ControlStormOptions {
   readonly deaths: number;
   readonly connections: number;
   readonly callsPerSecond: number;
+  /** Answers before the first kill: a daemon that has just booted still compiles and collects in every process. */
+  readonly warmCalls: number;
   /** Answers between one control's boot and its death. */
   readonly calmCalls: number;
 }
@@ -37,6 +39,7 @@ export async function stormControl(daemon: BulkheadDaemon, options: ControlStorm
   const load = new StormLoad(daemon.address, options.connections, options.callsPerSecond);
   {
     await using _load = load;
+    await load.calm(performance.now(), options.warmCalls);
     for (let death = 1; death <= options.deaths; death++) {
       process.kill(await partPid(daemon, "control", death), "SIGKILL");
       const killedMs = performance.now();

@@ -22,6 +22,9 @@ export interface RouterStormOptions {
   readonly deaths: number;
   readonly connections: number;
   readonly callsPerSecond: number;
+  /** Answers before the first kill: a daemon that has just booted still compiles and collects in every process. */
+  readonly warmCalls: number;
+  /** Answers between one death's end and the next. */
   readonly calmCalls: number;
   /** Kills control in the same moment. */
   readonly withControl: boolean;
@@ -37,7 +40,7 @@ export async function stormRouter(daemon: BulkheadDaemon, options: RouterStormOp
   {
     await using _load = load;
     await using _attempts = attempts;
-    await load.calm(performance.now(), options.calmCalls);
+    await load.calm(performance.now(), options.warmCalls);
     for (let death = 1; death <= options.deaths; death++) {
       const pids = [await partPid(daemon, "router", death)];
       if (options.withControl) pids.push(await partPid(daemon, "control", death));
