@@ -1,5 +1,5 @@
 import { startHaproxy, startNginx } from "../../test/conformance/harness/proxies.ts";
-import { findEntries } from "../../supervisor/holder/entries.ts";
+import { findEntries, routerEnvironment } from "../../supervisor/holder/entries.ts";
 import { row, RouterProcess } from "../../test/supervisor/router/harness/router-process.ts";
 import { startHopServer } from "./hop-load.ts";
 import { makePacked } from "./packed.ts";
@@ -28,7 +28,7 @@ export async function startSubjects(): Promise<Subjects> {
   const packed = owned.use(await makePacked());
   const words = findEntries(packed.holder).router;
   const nodeFlags = [...words.slice(0, -1), ...extraFlags()];
-  const router = owned.use(await RouterProcess.start({ nodeFlags, main: words.at(-1) ?? "" }));
+  const router = owned.use(await RouterProcess.start({ nodeFlags, env: routerEnvironment, main: words.at(-1) ?? "" }));
   const upstream = router.socketPath("hop");
   owned.use(await startHopServer(upstream));
   await router.apply({ packages: { hop: row(upstream) }, routes: { [service]: "hop" } });

@@ -2,6 +2,7 @@ import { Socket } from "node:net";
 import { closeSync } from "node:fs";
 import { receiveDescriptor, socketpair } from "#linux";
 import { DescriptorSender } from "./descriptor-sender.ts";
+import { routerEnvironment } from "./entries.ts";
 import type { HeartbeatLimits } from "./heartbeat.ts";
 import type { HostListener, HostSockets } from "./host-sockets.ts";
 import type { Listeners } from "./listeners.ts";
@@ -42,7 +43,7 @@ export class RouterPart {
     this.#options = options;
     const { host, command } = options;
     this.#part = new Part<RouterToHolder, HolderToRouter>(
-      { name: "router", command, environment: host.environment, heartbeat },
+      { name: "router", command, environment: { ...host.environment, ...routerEnvironment }, heartbeat },
       {
         starting: () => this.#starting(),
         started: () => this.#started(),

@@ -10,7 +10,7 @@ const pluginHostEntry = import.meta.url.endsWith(".ts")
   : fileURLToPath(new URL("./plugin-host.js", import.meta.url));
 
 /** Flags that keep a small process small: young objects are few, and old ones are collected early. */
-const memoryFlags = ["--max-semi-space-size=1", "--expose-gc", "--disable-warning=ExperimentalWarning"];
+const memoryFlags = ["--max-semi-space-size=1", "--disable-warning=ExperimentalWarning"];
 
 /** What every launch of this daemon shares. `socketFolder` is where package sockets go. */
 export function launchHost(

@@ -44,7 +44,7 @@ function start({ state, addresses }: Extract<HolderToRouter, { type: "start" }>)
   started.listen("the main socket", mainListenerFd, callerOnMain);
   started.start(() => {
     holder.send({ type: "ready" });
-    loadLinux().settleAfterStart(() => started.isIdle);
+    loadLinux().settleAfterStart({ isIdle: () => started.isIdle, keepsSmall: true });
   });
 }
 
