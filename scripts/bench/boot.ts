@@ -9,6 +9,7 @@ import { Child } from "../../test/harness/child.ts";
 import { launchStock, stockFor } from "../../test/harness/stock-daemon.ts";
 import { within } from "../../test/harness/deadline.ts";
 import { makeTempFolder, type TempFolder } from "../../test/harness/temp-folder.ts";
+import { stateInMemory } from "../../test/harness/tmpfs.ts";
 import { makePacked } from "./packed.ts";
 import { memoryBelow, type Memory } from "./memory.ts";
 import { median, type Row } from "./report.ts";
@@ -112,6 +113,7 @@ function memoryRows(build: string, stock: readonly Memory[], ours: readonly Memo
 /** Boots one daemon on a fresh root without a config file, looks at its memory after a rest, and stops it. */
 async function boot(subject: Subject, rest = 0): Promise<Boot> {
   await using folder = await makeTempFolder("n");
+  await using _state = await stateInMemory(folder);
   const socket = folder.join("c.sock");
   const stockConfig = subject.kind === "stock" ? await stockFor(folder) : "";
   const appeared = fileAppears(socket);

@@ -4,6 +4,7 @@ import { startBulkhead, type BulkheadDaemon } from "../../test/harness/bulkhead-
 import { isPart, processesOf } from "../../test/harness/chaos/processes.ts";
 import { echoFleet } from "../../test/harness/echo-fleet.ts";
 import { makeTempFolder } from "../../test/harness/temp-folder.ts";
+import { stateInMemory } from "../../test/harness/tmpfs.ts";
 import { makePacked } from "./packed.ts";
 import { median, type Row } from "./report.ts";
 
@@ -23,6 +24,7 @@ export async function measureFleet(): Promise<readonly Row[]> {
   let idle = 0;
   for (let round = 0; round <= rounds; round++) {
     await using folder = await makeTempFolder("fl");
+    await using _state = await stateInMemory(folder);
     const config = await echoFleet(folder, packages);
     const startedMs = performance.now();
     await using daemon = await startBulkhead({ folder, config, command: packed.command });

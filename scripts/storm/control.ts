@@ -2,6 +2,7 @@ import { startBulkhead } from "../../test/harness/bulkhead-daemon.ts";
 import { echoFleet } from "../../test/harness/echo-fleet.ts";
 import { stormControl } from "../../test/harness/storms/control-storm.ts";
 import { makeTempFolder } from "../../test/harness/temp-folder.ts";
+import { stateInMemory } from "../../test/harness/tmpfs.ts";
 import type { Row } from "../bench/report.ts";
 import { row, timeRows } from "./rows.ts";
 
@@ -10,6 +11,7 @@ const packages = 50;
 /** Kills control of a daemon with 50 packages. */
 export async function controlStorm(deaths: number, command: string): Promise<readonly Row[]> {
   await using folder = await makeTempFolder("st");
+  await using _state = await stateInMemory(folder);
   const config = await echoFleet(folder, packages);
   await using daemon = await startBulkhead({ folder, config, args: ["-l", "debug"], command });
   const report = await stormControl(daemon, {

@@ -1,12 +1,14 @@
 import { echoFleet } from "../../test/harness/echo-fleet.ts";
 import { stormHolder } from "../../test/harness/storms/holder-storm.ts";
 import { makeTempFolder } from "../../test/harness/temp-folder.ts";
+import { stateInMemory } from "../../test/harness/tmpfs.ts";
 import type { Row } from "../bench/report.ts";
 import { row, timeRows } from "./rows.ts";
 
 /** Kills the holder and starts a new daemon each time. */
 export async function holderStorm(deaths: number, command: string): Promise<readonly Row[]> {
   await using folder = await makeTempFolder("st");
+  await using _state = await stateInMemory(folder);
   const config = await echoFleet(folder, 3);
   const report = await stormHolder({
     folder,

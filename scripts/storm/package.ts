@@ -1,5 +1,7 @@
 import { startBulkhead } from "../../test/harness/bulkhead-daemon.ts";
 import { startEchoDaemon } from "../../test/harness/echo-daemon.ts";
+import { makeTempFolder } from "../../test/harness/temp-folder.ts";
+import { stateInMemory } from "../../test/harness/tmpfs.ts";
 import { stormTypescript } from "../../test/harness/storms/typescript-storm.ts";
 import { stormPackage, type StormReport } from "../../test/harness/storms/package-storm.ts";
 import type { Row } from "../bench/report.ts";
@@ -11,7 +13,7 @@ const typescriptKills = 50;
 export async function packageStorm(kills: number, command: string): Promise<readonly Row[]> {
   const rows: Row[] = [];
   for (const repeats of [false, true]) {
-    await using daemon = await startEchoDaemon({ repeats, command });
+    await using daemon = await startEchoDaemon({ repeats, command, quickState: true });
     const options = {
       address: daemon.address,
       kills,
@@ -27,7 +29,10 @@ export async function packageStorm(kills: number, command: string): Promise<read
 
 /** Few are enough for a middle value, and each takes longer. */
 async function typescriptRows(command: string): Promise<readonly Row[]> {
+  await using folder = await makeTempFolder("st");
+  await using _state = await stateInMemory(folder);
   await using daemon = await startBulkhead({
+    folder,
     config: "packages: { events: { restart: { intensity: 0 } } }\n",
     command,
   });

@@ -2,6 +2,7 @@ import { startBulkhead } from "../../test/harness/bulkhead-daemon.ts";
 import { echoFleet } from "../../test/harness/echo-fleet.ts";
 import { stormRouter } from "../../test/harness/storms/router-storm.ts";
 import { makeTempFolder } from "../../test/harness/temp-folder.ts";
+import { stateInMemory } from "../../test/harness/tmpfs.ts";
 import type { Row } from "../bench/report.ts";
 import { row, timeRows } from "./rows.ts";
 
@@ -10,6 +11,7 @@ export async function routerStorm(deaths: number, command: string): Promise<read
   const rows: Row[] = [];
   for (const withControl of [false, true]) {
     await using folder = await makeTempFolder("st");
+    await using _state = await stateInMemory(folder);
     const config = await echoFleet(folder, 3);
     await using daemon = await startBulkhead({ folder, config, args: ["-l", "debug"], command });
     const options = { deaths, connections: 8, callsPerSecond: 1000, warmCalls: 3000, calmCalls: 50, withControl };

@@ -1,5 +1,6 @@
 import { mkdir } from "node:fs/promises";
 import { execa } from "execa";
+import type { TempFolder } from "./temp-folder.ts";
 
 /** Source that mounts of the tests themselves are listed with. */
 export const ownMountName = "bulkhead-test";
@@ -23,4 +24,9 @@ export async function mountTmpfs(path: string, size: string): Promise<Tmpfs> {
       await execa("umount", ["-l", path]);
     },
   };
+}
+
+/** Has the state folder of a daemon below `folder` in memory, where /run is on the systems it is made for. */
+export function stateInMemory(folder: TempFolder): Promise<Tmpfs> {
+  return mountTmpfs(folder.join("state"), "256m");
 }
