@@ -8,6 +8,11 @@ export interface HeartbeatLimits {
   readonly busyMisses: number;
   /** From its start to its first answer, milliseconds. */
   readonly startLimitMs: number;
+  /**
+   * Milliseconds between two looks at whether it was stopped; two in a row that find it so count as stalled. A look
+   * wakes no other process, so it can be more frequent than pings. Left out: only pings count.
+   */
+  readonly lookMs?: number;
 }
 
 export interface HeartbeatSubject {
@@ -25,7 +30,9 @@ export class Heartbeat implements Disposable {
   readonly #limits: HeartbeatLimits;
   readonly #subject: HeartbeatSubject;
   #timer: NodeJS.Timeout;
+  #looks: NodeJS.Timeout | undefined;
   #lastTickMs = 0;
+  #stopped = false;
   #missed = 0;
   #sent = 0;
   #beating = false;
@@ -47,11 +54,21 @@ export class Heartbeat implements Disposable {
     this.#beating = true;
     clearTimeout(this.#timer);
     this.#lastTickMs = performance.now();
-    this.#timer = setInterval(() => this.#tick(), this.#limits.intervalMs);
+    const { intervalMs, lookMs } = this.#limits;
+    this.#timer = setInterval(() => this.#tick(), intervalMs);
+    if (lookMs !== undefined) this.#looks = setInterval(() => this.#look(), lookMs);
   }
 
   [Symbol.dispose](): void {
     clearTimeout(this.#timer);
+    clearInterval(this.#looks);
+  }
+
+  /** Twice: one that was stopped with us and goes on with us may do so a little later. */
+  #look(): void {
+    const wasStopped = this.#stopped;
+    this.#stopped = readProcStat(this.#subject.pid)?.state === "T";
+    if (wasStopped && this.#stopped) this.#stall("it was stopped");
   }
 
   #tick(): void {
@@ -59,14 +76,16 @@ export class Heartbeat implements Disposable {
     const heldUp = now - this.#lastTickMs > 2 * this.#limits.intervalMs;
     this.#lastTickMs = now;
     if (heldUp) this.#missed = 0;
-    if (this.#missed >= this.#limits.misses && this.#isStalled()) {
-      this[Symbol.dispose]();
-      this.#subject.stalled(`${this.#missed} pings in a row without an answer`);
-      return;
-    }
+    if (this.#missed >= this.#limits.misses && this.#isStalled())
+      return this.#stall(`${this.#missed} pings in a row without an answer`);
     this.#missed += 1;
     this.#sent += 1;
     this.#subject.ping(this.#sent);
+  }
+
+  #stall(reason: string): void {
+    this[Symbol.dispose]();
+    this.#subject.stalled(reason);
   }
 
   #isStalled(): boolean {

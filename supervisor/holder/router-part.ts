@@ -11,8 +11,8 @@ import type { HolderToRouter, ListenerAddresses, RouterToHolder } from "./messag
 import { Part } from "./part.ts";
 import type { PartHost } from "./part-host.ts";
 
-/** A router that stands still is found within a second: all calls go through it. */
-const heartbeat: HeartbeatLimits = { intervalMs: 250, misses: 3, busyMisses: 40, startLimitMs: 30_000 };
+/** A router that was stopped is found within a second, one that hangs in four: all calls go through it. */
+const heartbeat: HeartbeatLimits = { intervalMs: 1000, misses: 3, busyMisses: 10, startLimitMs: 30_000, lookMs: 400 };
 /** What open calls are given at a stop, when every package has ended already; then SIGKILL after as much again. */
 const drainMs = 1000;
 

@@ -4,11 +4,11 @@ import type { Manifest } from "../config/manifest.ts";
 import type { Resource } from "./cgroup/group-files.ts";
 import type { GroupUsage } from "./cgroup/instance-cgroup.ts";
 
-/** Time between two looks at limits; memory and CPU of each package are sampled at every fifth, milliseconds. */
+/** Time between two looks at limits; memory and CPU of each package are sampled at every tenth, milliseconds. */
 const tickMs = 1000;
-const sampleEvery = 5;
+const sampleEvery = 10;
 /** Samples kept of an instance: the last minute. */
-const samplesLimit = 12;
+const samplesLimit = 6;
 /** A limit that is met all the time is told once in this time, milliseconds. */
 const tellAgainMs = 60_000;
 /** Clock ticks a second in /proc, fixed by the kernel's user interface. */

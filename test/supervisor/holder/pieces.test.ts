@@ -122,6 +122,21 @@ test("a process that is busy is given longer than one that sleeps", async () => 
   await once(child, "exit");
 });
 
+test("a process that was stopped is found by looks, whatever pings say", async () => {
+  const child = spawn("sleep", ["60"]);
+  await once(child, "spawn");
+  const stalled = Promise.withResolvers<string>();
+  using heartbeat = new Heartbeat(
+    { intervalMs: 60_000, misses: 3, busyMisses: 3, startLimitMs: 10_000, lookMs: 20 },
+    { pid: child.pid ?? 0, ping: () => {}, stalled: stalled.resolve },
+  );
+  heartbeat.answered();
+  child.kill("SIGSTOP");
+  assert.equal(await within("the stall", stalled.promise), "it was stopped");
+  child.kill("SIGKILL");
+  await once(child, "exit");
+});
+
 test("a process that never answers is stalled after its start limit", async () => {
   const stalled = Promise.withResolvers<string>();
   using _ = new Heartbeat(
