@@ -117,6 +117,8 @@ export function applyPax(header: TarHeader, records: PaxRecords): void {
   if (size !== undefined) header.size = decimal(size);
   if (modified !== undefined) header.modified = paxTime(modified);
   if (accessed !== undefined) header.accessed = paxTime(accessed);
+  const changed = text("ctime"); // nobody sets it, but it must be one
+  if (changed !== undefined) paxTime(changed);
   if (header.size < 0) throw tarError(invalidHeader);
   header.dataBytes = dataBytesOf(header);
 }

@@ -306,6 +306,17 @@ export const ruleCases: readonly RuleCase[] = [
     ]),
   },
   {
+    title: "what has the name of a global header",
+    layer: Buffer.concat([
+      tarOf([file("kept/a"), file("kept/pax_global_header"), folder("gone/"), file("gone/a")]).subarray(0, -1024),
+      entryBytes({ name: "kept/pax_global_header", type: "g", data: "13 comment=x\n" }),
+      entryBytes({ name: "gone", type: "g", data: "13 comment=x\n" }),
+      entryBytes({ name: "made/above", type: "g", data: "13 comment=x\n" }),
+      entryBytes({ name: "elsewhere", type: "g", data: "18 path=kept/a\n".replace("18", "15") }),
+      tarOf([file("after")]),
+    ]),
+  },
+  {
     title: "sparse of old GNU",
     layer: Buffer.concat([gnuSparse()]),
     differs: { reason: "stock refuses the type, which tar -S makes", ours: "ok" },
