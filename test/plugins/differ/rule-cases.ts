@@ -441,6 +441,14 @@ export const ruleCases: readonly RuleCase[] = [
     title: "a mode with spaces",
     layer: tarOf([file("x", "x", { patch: (block) => void block.write("   755 \0", 100) })]),
   },
+  {
+    title: "a prefix where GNU has times",
+    layer: tarOf([
+      file("x", "x", { form: "gnu", patch: (block) => block.write("a/prefix", 345, "latin1") }),
+      file("y", "y", { form: "gnu", patch: (block) => block.fill(0xe5, 345, 357) }),
+      file("z", "z", { form: "gnu", patch: (block) => block.write("9", 357, "latin1") }),
+    ]),
+  },
   { title: "a negative mtime in base-256", layer: tarOf([file("x", "x", { form: "gnu", mtime: -100 })]) },
   ...(
     [
