@@ -10,7 +10,7 @@ import { cacheFolder } from "./peers/folders.ts";
 await new Command("npm run chaos --")
   .description(
     "Kills and stops packages, control, router and holder, fills the disk and takes memory at random moments, while\n" +
-      "callers and the stock ctr work. Needs root.",
+      "callers and the stock ctr work and images come and go. Needs root.",
   )
   .option("--minutes <m>", "how long", positive, 1)
   .option("--seed <n>", "strikes in the order of an earlier run", positive, Math.floor(Math.random() * 2 ** 31))

@@ -5,10 +5,11 @@ import { typeFlags, type TarHeader } from "../tar/header.ts";
 import type { EntrySink } from "../tar/tar-reader.ts";
 import { applyAttributes, applyOpenAttributes } from "./attributes.ts";
 import { DiskGuard } from "./disk-guard.ts";
+import { splitEntryName } from "./entry-name.ts";
 import { timesOf } from "./entry-times.ts";
 import type { ApplyLimits } from "./limits.ts";
 import { makeEntry } from "./make-entry.ts";
-import { OpenFolders, splitEntryName, type OpenFolder } from "./open-folders.ts";
+import { OpenFolders, type OpenFolder } from "./open-folders.ts";
 import { ParentCopies } from "./parent-copies.ts";
 import { namesIn, removeTree } from "./remove-tree.ts";
 import { setFolderTimes, type FolderTimes } from "./folder-times.ts";
@@ -72,7 +73,6 @@ export class LayerWriter implements EntrySink, Disposable {
     this.#header = undefined;
     this.#name = header.name;
     this.#check(header);
-    if (header.type === typeFlags.paxGlobal) return;
     const split = splitEntryName(header.name);
     if (split === undefined) return; // the root itself, whose attributes are the caller's
     const { base } = split;
@@ -132,6 +132,8 @@ export class LayerWriter implements EntrySink, Disposable {
   #create(header: TarHeader, folder: OpenFolder, base: string): void {
     if (header.type === typeFlags.regular) {
       this.#openFile(header, folder, base);
+    } else if (header.type === typeFlags.paxGlobal) {
+      this.#remove(folder, base); // makes nothing, and yet containerd makes room for it
     } else {
       const made = makeEntry({ header, folder, base, folders: this.#folders }, () => this.#remove(folder, base));
       if (made === "skipped") return;

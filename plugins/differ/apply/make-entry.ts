@@ -11,8 +11,9 @@ import {
   statEntry,
 } from "#linux";
 import { typeFlags, type TarHeader } from "../tar/header.ts";
+import { splitEntryName } from "./entry-name.ts";
 import { isUserNamespace } from "./user-namespace.ts";
-import { splitEntryName, type OpenFolder, type OpenFolders } from "./open-folders.ts";
+import type { OpenFolder, OpenFolders } from "./open-folders.ts";
 
 /** An entry and where it goes. */
 export interface EntryPlace {
@@ -23,7 +24,8 @@ export interface EntryPlace {
 
 /**
  * Makes what is no plain file. `remove` takes away what is in its place; a folder that is there stays, and is "merged".
- * "skipped": a device where there may be none. Throws unknown for a type that layers do not have.
+ * "skipped": a device where there may be none. Throws unknown for a type that layers do not have, with what was there
+ * removed, too.
  */
 export function makeEntry(
   place: EntryPlace & { readonly folders: OpenFolders },
@@ -33,8 +35,9 @@ export function makeEntry(
   try {
     return make(place);
   } catch (error) {
-    if (!isLinuxError(error, "EEXIST")) throw error;
+    // What it would have replaced is gone all the same: containerd removes first.
     remove();
+    if (!isLinuxError(error, "EEXIST")) throw error;
     return make(place);
   }
 }
@@ -73,11 +76,18 @@ function make({ header, folder, base, folders }: EntryPlace & { readonly folders
 }
 
 /** The target is looked for in the tree like any name; a link to it is one to a symlink itself. */
-function makeLink(header: TarHeader, folder: OpenFolder, base: string, folders: OpenFolders): void {
-  const split = splitEntryName(header.linkName);
-  if (split === undefined) throw new HostError("unknown", `link ${header.name}: its target is the root itself`);
-  const target = folders.resolve(split.folder);
-  linkEntry(target.fd, split.base, folder.fd, base);
+function makeLink({ name, linkName }: TarHeader, folder: OpenFolder, base: string, folders: OpenFolders): void {
+  const split = splitLinkName(linkName, folders);
+  if (split === undefined) throw new HostError("unknown", `link ${name}: its target is the root itself`);
+  linkEntry(folders.resolve(split.folder).fd, split.base, folder.fd, base);
+}
+
+/** Unlike the name of an entry, whose `..` goes up by the text, it may lead up through links. */
+function splitLinkName(linkName: string, folders: OpenFolders): ReturnType<typeof splitEntryName> {
+  const slash = linkName.lastIndexOf("/");
+  const [folder, base] = [linkName.slice(0, Math.max(0, slash)), linkName.slice(slash + 1)];
+  const isName = base !== "" && base !== "." && base !== "..";
+  return isName ? { folder, base } : splitEntryName(`${folders.pathOf(folder)}/${base}`);
 }
 
 function makeDevice({ type, mode, major, minor }: TarHeader, folder: OpenFolder, base: string): "made" | "skipped" {

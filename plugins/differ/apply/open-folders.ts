@@ -1,7 +1,9 @@
 import { closeSync } from "node:fs";
 import { constants } from "node:os";
+import { posix } from "node:path";
 import { fileTypes, getEntryXattr, isLinuxError, LinuxError, openFolderEntry, readLinkEntry, statEntry } from "#linux";
-import { entryParts } from "./entry-path.ts";
+import { partsOf, splitEntryName } from "./entry-name.ts";
+import { rootPath } from "./root-path.ts";
 
 /** A folder of the tree, held open. */
 export interface OpenFolder {
@@ -18,7 +20,7 @@ export type MakeMissing = (parent: OpenFolder, name: string, path: string) => vo
 /** Held open from one name to the next. */
 const heldFolders = 128;
 /** As the kernel's own bound. */
-const symlinkLimit = 40;
+const kernelLinkLimit = 40;
 
 /**
  * Folders of one tree by their names in archives. Each is opened by its parent's descriptor and its bare name, symlinks
@@ -31,24 +33,41 @@ export class OpenFolders implements Disposable {
   readonly #held = new Map<string, OpenFolder>();
   /** What a name with symlinks in it was resolved to. */
   readonly #aliases = new Map<string, string>();
+  #metMissing = false;
 
   constructor(rootFd: number) {
     this.#root = this.#describe(rootFd, "");
   }
 
   /**
-   * The folder that the parts lead to; `makeMissing` is asked for those that are not there.
-   * @throws LinuxError ENOENT: one is missing; ENOTDIR: one is no folder; ELOOP.
+   * The folder that a name leads to; `makeMissing` is asked for those that are not there.
+   * @throws LinuxError ENOENT: one is missing; ENOTDIR: one is no folder. HostError unknown: too many symlinks.
    */
-  resolve(parts: readonly string[], makeMissing?: MakeMissing): OpenFolder {
-    const name = parts.join("/");
+  resolve(name: string, makeMissing?: MakeMissing): OpenFolder {
     // Never on the way: what the caller and the walk hold are the last ones used.
     this.#trim();
-    const known = this.#find(this.#aliases.get(name) ?? name);
+    const known = this.#plain(this.#aliases.get(name) ?? name, makeMissing);
     if (known !== undefined) return known;
-    const folder = this.#walk([...parts], makeMissing);
-    if (folder.path !== name) this.#alias(name, folder.path);
+    this.#metMissing = false;
+    const path = this.#rootPath(name);
+    // What was missing on the way may become a link.
+    const isLasting = !this.#metMissing;
+    const folder = this.#plain(path.slice(1), makeMissing);
+    if (folder === undefined) throw tooManyLinks(path); // somebody makes links meanwhile
+    if (isLasting) this.#alias(name, folder.path);
     return folder;
+  }
+
+  /**
+   * Where a name leads, symlinks resolved, beginning with `/` at the root; what it leads to need not be there.
+   * @throws as resolve.
+   */
+  pathOf(name: string): string {
+    this.#trim();
+    const split = splitEntryName(name);
+    const folder = split && this.#plain(split.folder, undefined);
+    const isPlain = folder !== undefined && linkOf(folder, split?.base ?? "") === undefined;
+    return isPlain ? posix.join("/", name) : this.#rootPath(name);
   }
 
   /** Forgets everything; folders that were given are closed. */
@@ -90,32 +109,53 @@ export class OpenFolders implements Disposable {
     return folder;
   }
 
-  #walk(left: string[], makeMissing: MakeMissing | undefined): OpenFolder {
-    let at: string[] = [];
+  /** Undefined: there is a symlink or `..` on the way. */
+  #plain(name: string, makeMissing: MakeMissing | undefined): OpenFolder | undefined {
+    const held = this.#find(name);
+    if (held !== undefined) return held;
+    const parts = partsOf(name);
+    if (parts.includes("..")) return undefined;
     let folder = this.#root;
-    for (let links = 0; left.length > 0; ) {
-      const part = left.shift() ?? "";
-      if (part === "..") {
-        // Above a folder is where its resolved path says: it was opened on the way down.
-        at = at.slice(0, -1);
-        folder = this.#find(at.join("/")) ?? this.#walk([...at], undefined);
-        continue;
-      }
-      const next = this.#open(folder, part, [...at, part].join("/"), makeMissing);
-      if (typeof next !== "string") {
-        at.push(part);
-        folder = next;
-        continue;
-      }
-      if (++links > symlinkLimit) throw new LinuxError({ errno: constants.errno.ELOOP, syscall: "openat", path: part });
-      const target = next.split("/").filter((each) => each !== "" && each !== ".");
-      left.unshift(...target);
-      if (next.startsWith("/")) {
-        at = [];
-        folder = this.#root;
-      }
+    for (const part of parts) {
+      const next = this.#open(folder, part, pathBelow(folder, part), makeMissing);
+      if (typeof next === "string") return undefined;
+      folder = next;
     }
     return folder;
+  }
+
+  #rootPath(name: string): string {
+    return rootPath(name, (path) => this.#linkAt(path));
+  }
+
+  /** The symlink at a path below the root. What lies behind links that leave the tree is not there. */
+  #linkAt(path: string): string | undefined {
+    const left = partsOf(path);
+    let folder = this.#root;
+    try {
+      for (let links = 0; left.length > 1; ) {
+        const part = left.shift() ?? "";
+        const next = part === ".." ? this.#above(folder) : this.#open(folder, part, pathBelow(folder, part), undefined);
+        if (next === undefined) return undefined;
+        if (typeof next !== "string") {
+          folder = next;
+          continue;
+        }
+        if (next.startsWith("/")) return undefined;
+        if (++links > kernelLinkLimit) throw tooManyLinks(path);
+        left.unshift(...partsOf(next));
+      }
+      return linkOf(folder, left[0] ?? "");
+    } catch (error) {
+      if (!isLinuxError(error, "ENOENT")) throw error;
+      this.#metMissing = true;
+      return undefined;
+    }
+  }
+
+  /** By its resolved path: it was opened on the way down. */
+  #above({ path }: OpenFolder): OpenFolder | undefined {
+    return path === "" ? undefined : this.#plain(path.slice(0, Math.max(0, path.lastIndexOf("/"))), undefined);
   }
 
   /** The folder, or the target of a symlink in its place. */
@@ -129,9 +169,9 @@ export class OpenFolders implements Disposable {
         makeMissing(parent, name, path);
         return this.#hold(openFolderEntry(parent.fd, name), path);
       }
-      if (!isLinuxError(error, "ENOTDIR", "ELOOP")) throw error;
-      if ((statEntry(parent.fd, name).mode & fileTypes.mask) !== fileTypes.symlink) throw error;
-      return readLinkEntry(parent.fd, name);
+      const link = isLinuxError(error, "ENOTDIR", "ELOOP") ? linkOf(parent, name) : undefined;
+      if (link === undefined) throw error;
+      return link;
     }
   }
 
@@ -161,9 +201,16 @@ export class OpenFolders implements Disposable {
   }
 }
 
-/** The folder of a name, and its last part; undefined: the name means the root itself. */
-export function splitEntryName(name: string): { folder: string[]; base: string } | undefined {
-  const parts = entryParts(name);
-  const base = parts.pop();
-  return base === undefined ? undefined : { folder: parts, base };
+/** The target of a symlink; undefined: it is something else. */
+function linkOf(parent: OpenFolder, name: string): string | undefined {
+  const isLink = (statEntry(parent.fd, name).mode & fileTypes.mask) === fileTypes.symlink;
+  return isLink ? readLinkEntry(parent.fd, name) : undefined;
+}
+
+function pathBelow({ path }: OpenFolder, name: string): string {
+  return path === "" ? name : `${path}/${name}`;
+}
+
+function tooManyLinks(path: string): LinuxError {
+  return new LinuxError({ errno: constants.errno.ELOOP, syscall: "openat", path });
 }

@@ -11,7 +11,7 @@ import {
   setEntryXattr,
   statEntry,
 } from "#linux";
-import { OpenFolders, splitEntryName, type OpenFolder } from "./open-folders.ts";
+import { OpenFolders, type OpenFolder } from "./open-folders.ts";
 
 interface Lower {
   readonly fd: number;
@@ -66,10 +66,8 @@ function openLower(path: string): Lower[] {
 }
 
 function find(folders: OpenFolders, path: string): OpenFolder | "absent" | "no folder" {
-  const split = splitEntryName(path);
-  if (split === undefined) return "absent";
   try {
-    return folders.resolve([...split.folder, split.base]);
+    return folders.resolve(path);
   } catch (error) {
     if (isLinuxError(error, "ENOENT")) return "absent";
     if (isLinuxError(error, "ENOTDIR")) return "no folder";

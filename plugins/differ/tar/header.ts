@@ -101,7 +101,19 @@ function addUstarFields(header: TarHeader, block: Buffer): void {
 
 function addGnuFields(header: TarHeader, block: Buffer): void {
   addDevice(header, block);
-  if (block[345] !== 0) header.accessed = { seconds: numberField(block, 345, 12), nanos: 0 };
+  try {
+    const accessed = optionalTime(block, 345);
+    optionalTime(block, 357);
+    header.accessed = accessed;
+  } catch {
+    // As Go reads what a Go of long ago wrote: a prefix where GNU has times.
+    const prefix = textField(block, 345, 155);
+    if (/^[\0-\x7f]+$/.test(prefix)) header.name = `${prefix}/${header.name}`;
+  }
+}
+
+function optionalTime(block: Buffer, start: number): FileTime | undefined {
+  return block[start] === 0 ? undefined : { seconds: numberField(block, start, 12), nanos: 0 };
 }
 
 /** What an extended header says instead; an empty value leaves the field as it was. */
@@ -117,6 +129,8 @@ export function applyPax(header: TarHeader, records: PaxRecords): void {
   if (size !== undefined) header.size = decimal(size);
   if (modified !== undefined) header.modified = paxTime(modified);
   if (accessed !== undefined) header.accessed = paxTime(accessed);
+  const changed = text("ctime"); // nobody sets it, but it must be one
+  if (changed !== undefined) paxTime(changed);
   if (header.size < 0) throw tarError(invalidHeader);
   header.dataBytes = dataBytesOf(header);
 }

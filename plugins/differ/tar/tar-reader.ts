@@ -1,7 +1,7 @@
 import { HostError } from "#proto/wire/errors.ts";
 import { isLinkOrName, longTextOf, type LongTexts } from "./long-texts.ts";
 import { applyPax, blockBytes, parseHeader, settleType, typeFlags, type TarHeader } from "./header.ts";
-import { parsePaxRecords } from "./pax-records.ts";
+import { parsePaxRecords, type PaxRecords } from "./pax-records.ts";
 import { SparseReader } from "./sparse-reader.ts";
 import { invalidHeader, tarError, unexpectedEnd } from "./tar-error.ts";
 
@@ -133,13 +133,21 @@ export class TarReader {
 
   #endText(): void {
     const { type = "" } = this.#header ?? {};
-    // Go ignores global records, and so do layers that were made for it.
     if (type === typeFlags.pax) this.#texts.pax = parsePaxRecords(this.#text);
     else if (type === typeFlags.gnuLongName) this.#texts.name = longTextOf(this.#text);
     else if (type === typeFlags.gnuLongLink) this.#texts.link = longTextOf(this.#text);
-    else parsePaxRecords(this.#text);
+    else this.#globalEntry(parsePaxRecords(this.#text));
     this.#text = Buffer.alloc(0);
     this.#toPadding();
+  }
+
+  /** As Go has it: what global records say is ignored, but they are an entry, and headers for the next end there. */
+  #globalEntry(records: PaxRecords): void {
+    this.#texts = {};
+    if (this.#header === undefined) return;
+    applyPax(this.#header, records);
+    this.#sink.begin(this.#header);
+    this.#sink.finish();
   }
 
   #beginEntry(header: TarHeader, block: Buffer): void {

@@ -7,6 +7,8 @@ import { makeTempFolder } from "../temp-folder.ts";
 import { mountTmpfs } from "../tmpfs.ts";
 import { Clients, type Failure, type Gap } from "./clients.ts";
 import { faults, type Fault, type Victim } from "./faults.ts";
+import { walkImages } from "../images/walk.ts";
+import { checkImages, writeImages, type LoadImage } from "./images.ts";
 import { holdingsOf, leaksBetween } from "./leaks.ts";
 import { MemoryTrend, type Trend } from "./memory-trend.ts";
 
@@ -34,6 +36,8 @@ export interface ChaosReport {
   readonly recoveryMs: number;
   /** Commands that a client made after that and that failed. */
   readonly brokenAfter: readonly string[];
+  /** What images, disk and databases were found to have wrong in the end. */
+  readonly wrongImages: readonly string[];
   readonly leaks: readonly string[];
   readonly trends: readonly Trend[];
 }
@@ -45,9 +49,8 @@ const diskSize = "192m";
 const recoveryLimitMs = 60_000;
 /** Hangs are found soon, and a package may die as often as chance has it. */
 const overrides = "watchdog: { interval: 300ms, misses: 3 }\nrestart: { intensity: 0, max: 1s }\n";
-const shipped = ["content", "events", "metadata"];
-/** What ctr ingests nothing refers to, so a collection would take it from under the next command. */
-const noCollection = "plugins: { io.containerd.gc.v1.scheduler: { startup_delay: 24h } }\n";
+const shipped = ["content", "differ", "events", "metadata", "native", "overlayfs"];
+const namespaces = ["one", "two"];
 /** A quiet daemon has closed what it keeps for a while. */
 const quietMs = 3000;
 
@@ -58,7 +61,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
   const edit = (manifest: string): string => `${manifest}\n${overrides}`;
   const fixtures = ["go-echo", "go-greeter", "python-sums"].map((name) => ({ name, edit }));
   const packages = shipped.map((name) => `  ${name}: { ${overrides.trim().replaceAll("\n", ", ")} }`).join("\n");
-  const config = `${await packageFolder(folder, { fixtures })}packages:\n${packages}\n${noCollection}`;
+  const config = `${await packageFolder(folder, { fixtures })}packages:\n${packages}\n`;
   await using daemons = new AsyncDisposableStack();
   const start = async () => daemons.use(await startBulkhead({ folder, config }));
   let daemon = await start();
@@ -75,7 +78,8 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
   await pause(quietMs);
   const before = await holdingsOf(folder.path, daemon.state);
   const struck: Struck[] = [];
-  const clients = new Clients(daemon.address, callsPerSecond, ["one", "two"]);
+  const images = await writeImages(folder);
+  const clients = new Clients(daemon.address, callsPerSecond, { namespaces, images });
   const memory = new MemoryTrend(folder.path);
   let recoveryMs: number;
   {
@@ -86,14 +90,18 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
     await untilReady(daemon);
     recoveryMs = performance.now() - lastMs;
   }
-  const brokenAfter = await brokenCommands(daemon);
+  const brokenAfter = await brokenCommands(daemon, images);
+  const [kept] = images;
+  const wrongImages = kept === undefined ? [] : await checkImages(daemon.address, namespaces, kept);
   await pause(quietMs);
   const leaks = leaksBetween(before, await holdingsOf(folder.path, daemon.state));
   await daemon.stop();
+  wrongImages.push(...(await walkImages(disk.path)));
   const { seed, minutes } = options;
   const { outcomes, gaps, echoFailures } = clients;
   const { trends } = memory;
-  return { seed, minutes, faults: struck, outcomes, gaps, echoFailures, recoveryMs, brokenAfter, leaks, trends };
+  const seen = { outcomes, gaps, echoFailures, recoveryMs, brokenAfter };
+  return { seed, minutes, faults: struck, ...seen, wrongImages, leaks, trends };
 }
 
 /** Parts of the supervisor are struck in the first third only, so that the memory of a long life can be seen after it. */
@@ -131,8 +139,8 @@ async function untilReady(daemon: BulkheadDaemon): Promise<void> {
 }
 
 /** One round of everything that clients do, when all is well again. */
-async function brokenCommands(daemon: BulkheadDaemon): Promise<readonly string[]> {
-  const clients = new Clients(daemon.address, callsPerSecond, ["after"]);
+async function brokenCommands(daemon: BulkheadDaemon, images: readonly LoadImage[]): Promise<readonly string[]> {
+  const clients = new Clients(daemon.address, callsPerSecond, { namespaces: ["after"], images });
   {
     await using _ = clients;
     await pause(quietMs);

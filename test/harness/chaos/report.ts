@@ -19,6 +19,7 @@ export function failuresOf(report: ChaosReport): string[] {
   return [
     ...strays.map(({ failure }) => `a call failed though nothing had happened: ${failure}`),
     ...report.brokenAfter.map((each) => `still broken after all was ready again: ${each}`),
+    ...report.wrongImages.map((each) => `images: ${each}`),
     ...report.leaks.map((each) => `leak of ${each}`),
     ...growing.map(({ part, MiBPerHour }) => `${part} grows by ${MiBPerHour.toFixed(1)} MiB an hour`),
   ];

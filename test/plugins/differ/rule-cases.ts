@@ -306,6 +306,17 @@ export const ruleCases: readonly RuleCase[] = [
     ]),
   },
   {
+    title: "what has the name of a global header",
+    layer: Buffer.concat([
+      tarOf([file("kept/a"), file("kept/pax_global_header"), folder("gone/"), file("gone/a")]).subarray(0, -1024),
+      entryBytes({ name: "kept/pax_global_header", type: "g", data: "13 comment=x\n" }),
+      entryBytes({ name: "gone", type: "g", data: "13 comment=x\n" }),
+      entryBytes({ name: "made/above", type: "g", data: "13 comment=x\n" }),
+      entryBytes({ name: "elsewhere", type: "g", data: "18 path=kept/a\n".replace("18", "15") }),
+      tarOf([file("after")]),
+    ]),
+  },
+  {
     title: "sparse of old GNU",
     layer: Buffer.concat([gnuSparse()]),
     differs: { reason: "stock refuses the type, which tar -S makes", ours: "ok" },
@@ -429,6 +440,14 @@ export const ruleCases: readonly RuleCase[] = [
   {
     title: "a mode with spaces",
     layer: tarOf([file("x", "x", { patch: (block) => void block.write("   755 \0", 100) })]),
+  },
+  {
+    title: "a prefix where GNU has times",
+    layer: tarOf([
+      file("x", "x", { form: "gnu", patch: (block) => block.write("a/prefix", 345, "latin1") }),
+      file("y", "y", { form: "gnu", patch: (block) => block.fill(0xe5, 345, 357) }),
+      file("z", "z", { form: "gnu", patch: (block) => block.write("9", 357, "latin1") }),
+    ]),
   },
   { title: "a negative mtime in base-256", layer: tarOf([file("x", "x", { form: "gnu", mtime: -100 })]) },
   ...(

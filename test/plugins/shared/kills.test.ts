@@ -6,7 +6,8 @@ import { Child } from "../../harness/child.ts";
 import { skipWithout } from "../../harness/peers.ts";
 import { makeTempFolder } from "../../harness/temp-folder.ts";
 import { operations } from "./kill-operations.ts";
-import { checkSurvivor, layouts, type MortalName } from "./survivors.ts";
+import { layouts } from "../../harness/images/snapshot-layouts.ts";
+import { checkSurvivor, type MortalName } from "./survivors.ts";
 
 /** The process is killed at each step of each operation; the next one finds all that was acknowledged, and no more. */
 

@@ -2,8 +2,9 @@ import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Kind } from "#proto/gen/containerd/services/snapshots/v1/snapshots_pb.ts";
+import { layouts, type Layout } from "../../harness/images/snapshot-layouts.ts";
 import { stateAfter } from "./kill-operations.ts";
-import { startSnapshotter, type SnapshotterName, type TestedSnapshotter } from "./snapshotter.ts";
+import { startSnapshotter, type TestedSnapshotter } from "./snapshotter.ts";
 
 const kindWords: Readonly<Record<Kind, string>> = {
   [Kind.UNKNOWN]: "?",
@@ -12,19 +13,6 @@ const kindWords: Readonly<Record<Kind, string>> = {
   [Kind.COMMITTED]: "committed",
 };
 
-/** Where a snapshotter has the folders of snapshots, and where in them the files are. */
-interface Layout {
-  readonly folders: readonly string[];
-  readonly files: string;
-  /** A view of a parent is the parent itself. */
-  readonly viewsAreBare?: boolean;
-}
-
-export const layouts = {
-  overlayfs: { folders: ["snapshots"], files: "fs" },
-  native: { folders: ["snapshots"], files: "", viewsAreBare: true },
-  btrfs: { folders: ["active", "view", "snapshots"], files: "" },
-} as const satisfies Partial<Record<SnapshotterName, Layout>>;
 /** The snapshotters whose ends are looked at. */
 export type MortalName = keyof typeof layouts;
 
