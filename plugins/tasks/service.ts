@@ -1,4 +1,5 @@
 import { create } from "@bufbuild/protobuf";
+import { AnySchema, type Any } from "@bufbuild/protobuf/wkt";
 import {
   classedError,
   HostError,
@@ -11,17 +12,18 @@ import {
 import { Containers, type Container } from "#proto/gen/containerd/services/containers/v1/containers_pb.ts";
 import { Tasks } from "#proto/gen/containerd/services/tasks/v1/tasks_pb.ts";
 import { namespaceOf } from "#proto/wire/identifiers.ts";
-import { metadataKeys } from "#proto/wire/metadata-keys.ts";
 import { validateExecId } from "./bundle/task-id.ts";
+import { restoredFolder } from "./checkpoint/restored-folder.ts";
+import { peerCallOf } from "./peer-call.ts";
 import { exitOf } from "./process-exit.ts";
+import { checkpointTask } from "./tasks/checkpoint-task.ts";
 import { createTask } from "./tasks/create-task.ts";
 import { deleteTask } from "./tasks/delete-task.ts";
 import { metricsOf } from "./tasks/metrics.ts";
-import { processOf } from "./tasks/process-state.ts";
+import { processOf, stateOf } from "./tasks/process-state.ts";
 import type { RuntimeParts } from "./tasks/runtime-parts.ts";
 import type { ShimTask } from "./tasks/shim-task.ts";
 import { waitFor } from "./tasks/wait.ts";
-import { AnySchema, type Any } from "@bufbuild/protobuf/wkt";
 
 /** Answers for a namespace's containers. */
 const containersPlugin = "io.containerd.grpc.v1.containers";
@@ -30,10 +32,17 @@ const containersPlugin = "io.containerd.grpc.v1.containers";
 export function tasksService(parts: RuntimeParts, peers: Peers): Service {
   const { tasks } = parts;
   /** Throws not-found, also for a container without a task. */
-  const taskOf = async (id: string, context: CallContext): Promise<ShimTask> => {
-    const container = await containerOf(peers, id, context);
-    const task = tasks.find(namespaceOf(context.metadata), container.id);
+  const taskFor = ({ id }: Container, { metadata }: CallContext): ShimTask => {
+    const task = tasks.find(namespaceOf(metadata), id);
     if (task === undefined) throw new HostError("not-found", `task ${id} not found`);
+    return task;
+  };
+  const taskOf = async (id: string, context: CallContext): Promise<ShimTask> =>
+    taskFor(await containerOf(peers, id, context), context);
+  /** The same for a process of it. A shim asked to start an exec that it does not know dies of that. */
+  const processIn = async (id: string, execId: string, context: CallContext): Promise<ShimTask> => {
+    const task = await taskOf(id, context);
+    if (execId !== "") await stateOf(task, execId, limitsOf(context));
     return task;
   };
   return implement(Tasks, {
@@ -41,11 +50,9 @@ export function tasksService(parts: RuntimeParts, peers: Peers): Service {
       const { containerId, rootfs, stdin, stdout, stderr, terminal, runtimePath } = request;
       const namespace = namespaceOf(context.metadata);
       const container = await containerOf(peers, containerId, context);
-      if (request.checkpoint !== undefined) {
-        throw new HostError("unimplemented", "restoring a task from a checkpoint in the content store is not offered");
-      }
-      if (tasks.find(namespace, containerId) !== undefined) throw classedError("already-exists", `task ${containerId}`);
       const runtime = container.runtime?.name ?? "";
+      using restored = await restoredFolder(peers, runtime, request, peerCallOf(context));
+      if (tasks.find(namespace, containerId) !== undefined) throw classedError("already-exists", `task ${containerId}`);
       const task = await createTask(
         parts,
         {
@@ -59,23 +66,25 @@ export function tasksService(parts: RuntimeParts, peers: Peers): Service {
           stdout,
           stderr,
           terminal,
-          checkpoint: "",
+          checkpoint: restored.path,
         },
         context,
       );
       return { containerId, pid: task.pid };
     },
     async start({ containerId: id, execId }, context) {
-      const { shim } = await taskOf(id, context);
+      const { shim } = await processIn(id, execId, context);
       const { pid } = await shim.task.start({ id, execId }, limitsOf(context));
       return { pid };
     },
     async delete({ containerId }, context) {
       const task = await taskOf(containerId, context);
-      return { id: containerId, ...(await deleteTask(parts, task, context)) };
+      return deleteTask(parts, task, context);
     },
     async deleteProcess({ containerId: id, execId }, context) {
-      const { shim, namespace } = await taskOf(id, context);
+      const task = await taskOf(id, context);
+      const { shim, namespace } = task;
+      await stateOf(task, execId, limitsOf(context));
       const exit = exitOf(await shim.task.delete({ id, execId }, limitsOf(context)));
       parts.tombstones.add({ namespace, id, execId, ...exit });
       return { id: execId, ...exit };
@@ -97,7 +106,7 @@ export function tasksService(parts: RuntimeParts, peers: Peers): Service {
       return { tasks: all.flat() };
     },
     async kill({ containerId: id, execId, signal, all }, context) {
-      const { shim } = await taskOf(id, context);
+      const { shim } = await processIn(id, execId, context);
       await shim.task.kill({ id, execId, signal, all }, limitsOf(context));
       return {};
     },
@@ -105,17 +114,17 @@ export function tasksService(parts: RuntimeParts, peers: Peers): Service {
       if (execId === "") throw new HostError("invalid-argument", "exec id cannot be empty");
       const { shim } = await taskOf(id, context);
       validateExecId(execId);
-      const request = { id, execId, stdin, stdout, stderr, terminal, ...(spec && { spec }) };
-      await shim.task.exec(request, limitsOf(context));
+      if (spec === undefined) throw missing(`exec ${execId}`, "spec"); // runc's shim would die of it
+      await shim.task.exec({ id, execId, stdin, stdout, stderr, terminal, spec }, limitsOf(context));
       return {};
     },
     async resizePty({ containerId: id, execId, width, height }, context) {
-      const { shim } = await taskOf(id, context);
+      const { shim } = await processIn(id, execId, context);
       await shim.task.resizePty({ id, execId, width, height }, limitsOf(context));
       return {};
     },
     async closeIO({ containerId: id, execId, stdin }, context) {
-      const { shim } = await taskOf(id, context);
+      const { shim } = await processIn(id, execId, context);
       if (stdin) await shim.task.closeIO({ id, execId, stdin }, limitsOf(context));
       return {};
     },
@@ -129,6 +138,11 @@ export function tasksService(parts: RuntimeParts, peers: Peers): Service {
       await shim.task.resume({ id }, limitsOf(context));
       return {};
     },
+    async checkpoint(request, context) {
+      const container = await containerOf(peers, request.containerId, context);
+      const task = taskFor(container, context);
+      return { descriptors: await checkpointTask(task, container, request, peers, peerCallOf(context)) };
+    },
     async listPids({ containerId: id }, context) {
       const { shim } = await taskOf(id, context);
       const { processes } = await shim.task.pids({ id }, limitsOf(context));
@@ -136,14 +150,15 @@ export function tasksService(parts: RuntimeParts, peers: Peers): Service {
     },
     async update({ containerId: id, resources, annotations }, context) {
       const { shim } = await taskOf(id, context);
-      await shim.task.update({ id, annotations, ...(resources && { resources }) }, limitsOf(context));
+      if (resources === undefined) throw missing(`update task ${id}`, "resources"); // runc's shim would die of it
+      await shim.task.update({ id, annotations, resources }, limitsOf(context));
       return {};
     },
-    metrics: ({ filters }, context) => metricsOf(parts, filters, namespaceOf(context.metadata), context),
+    metrics: ({ filters }, context) => metricsOf(parts, filters, context),
     async wait({ containerId: id, execId }, context) {
       const namespace = namespaceOf(context.metadata);
       try {
-        return await waitFor(await taskOf(id, context), execId, limitsOf(context));
+        return await waitFor(await processIn(id, execId, context), execId, limitsOf(context));
       } catch (error) {
         const exit = parts.tombstones.ofEarlier({ namespace, id, execId });
         if (exit === undefined || !isHostError(error, "not-found")) throw error;
@@ -154,12 +169,14 @@ export function tasksService(parts: RuntimeParts, peers: Peers): Service {
 }
 
 async function containerOf(peers: Peers, id: string, context: CallContext): Promise<Container> {
-  const metadata = { [metadataKeys.namespace]: namespaceOf(context.metadata) };
-  const { container } = await peers
-    .client(Containers, containersPlugin)
-    .get({ id }, { ...limitsOf(context), metadata });
+  namespaceOf(context.metadata);
+  const { container } = await peers.client(Containers, containersPlugin).get({ id }, peerCallOf(context));
   if (container === undefined) throw new HostError("internal", `container ${id}: no answer`);
   return container;
+}
+
+function missing(attempt: string, field: string): HostError {
+  return classedError("invalid-argument", `${attempt}: ${field} is missing`);
 }
 
 function limitsOf({ signal, deadlineMs }: CallContext) {

@@ -1,4 +1,4 @@
-import { isHostError } from "bulkhead/plugin";
+import { HostError, isHostError } from "bulkhead/plugin";
 import { exitOf, type ProcessExit } from "../process-exit.ts";
 import { ConnectionClosed } from "../ttrpc/connection.ts";
 import { deadlineIn, type RuntimeParts } from "./runtime-parts.ts";
@@ -23,8 +23,8 @@ export async function deleteTask(parts: RuntimeParts, task: ShimTask, call: Call
     parts.tombstones.add({ namespace, id, execId: "", ...exit });
     parts.tasks.remove(task); // its shim has told of the end, and nobody else may
   } catch (error) {
-    if (!(error instanceof ConnectionClosed) && !isHostError(error, "not-found")) throw error;
-    failure = error;
+    failure = failedDelete(error);
+    if (!(error instanceof ConnectionClosed) && !isHostError(error, "not-found")) throw failure;
   }
   await shutDown(parts, task);
   shim[Symbol.dispose]();
@@ -32,6 +32,12 @@ export async function deleteTask(parts: RuntimeParts, task: ShimTask, call: Call
   parts.tasks.remove(task);
   if (exit === undefined) throw failure;
   return exit;
+}
+
+function failedDelete(error: unknown): unknown {
+  if (!isHostError(error)) return error;
+  const text = error instanceof ConnectionClosed ? "ttrpc: closed" : error.message;
+  return new HostError(error.kind, `failed to delete task: ${text}`, { cause: error });
 }
 
 /** A shim that holds other containers stays. */

@@ -1,5 +1,6 @@
-import { HostError, isHostError } from "bulkhead/plugin";
-import { compileFilters, filterField, type Filter } from "#proto/wire/filters.ts";
+import { HostError, isHostError, type CallContext } from "bulkhead/plugin";
+import { compileFilters, filterField } from "#proto/wire/filters.ts";
+import { namespaceOf } from "#proto/wire/identifiers.ts";
 import { timestampNow } from "#proto/wire/timestamp.ts";
 import type { RuntimeParts } from "./runtime-parts.ts";
 import type { ShimTask } from "./shim-task.ts";
@@ -8,10 +9,10 @@ import type { ShimTask } from "./shim-task.ts";
 export async function metricsOf(
   { tasks, log }: RuntimeParts,
   filters: readonly string[],
-  namespace: string,
-  { signal, deadlineMs }: { readonly signal: AbortSignal; readonly deadlineMs: number | undefined },
+  { metadata, signal, deadlineMs }: CallContext,
 ) {
-  const passes = compile(filters);
+  const passes = unclassed(() => compileFilters(filters));
+  const namespace = unclassed(() => namespaceOf(metadata));
   const asked = tasks.in(namespace).filter((task) => passes(fieldsOf(task)));
   const metrics = await Promise.all(
     asked.map(async ({ id, shim }) => {
@@ -30,10 +31,10 @@ export async function metricsOf(
   return { metrics: metrics.flat() };
 }
 
-/** A broken filter has no class here, as in containerd. */
-function compile(filters: readonly string[]): Filter {
+/** Bad input has no class here, as in containerd. */
+function unclassed<T>(read: () => T): T {
   try {
-    return compileFilters(filters);
+    return read();
   } catch (error) {
     throw new HostError("unknown", (error as Error).message, { cause: error });
   }
