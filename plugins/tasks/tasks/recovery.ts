@@ -63,18 +63,20 @@ async function loadBundle(parts: RuntimeParts, bundle: Bundle): Promise<void> {
 async function takeUp(parts: RuntimeParts, shim: Shim): Promise<void> {
   const { id } = shim.bundle;
   const call = deadlineIn(parts.timeouts.loadMs);
-  const task = new ShimTask(shim);
+  const task = new ShimTask(shim, parts.starts.of(shim.bundle));
+  let hasTask: boolean;
   try {
     task.pid = (await shim.task.connect({ id }, call)).taskPid;
-    // A shim that was started, and never asked to make anything, nobody knows of.
-    task.isEmpty = task.pid === 0 && (await hasNoProcess(shim, call));
+    hasTask = task.pid !== 0 || !(await hasNoProcess(shim, call));
   } catch (error) {
     shim[Symbol.dispose]();
     throw error;
   }
-  if (!task.isEmpty) parts.tasks.add(task);
+  if (hasTask) parts.tasks.add(task);
   watchShim(parts, task);
-  if (!task.isEmpty) return;
+  if (hasTask) return;
+  // Nobody knows of it. If it was asked to make something, that was cut off, and the half of it must go.
+  task.isEmpty = shim.bundle.readText("options.json") === undefined;
   await shim.task.shutdown({ id, now: false }, deadlineIn(parts.timeouts.shutdownMs)).catch(() => {});
   shim[Symbol.dispose]();
   await task.ended;
@@ -91,10 +93,15 @@ async function hasNoProcess(shim: Shim, call: { readonly deadlineMs: number }): 
 }
 
 /** A shim that died while we were away: what became of its task is told once, if there was one. */
-async function cleanUpLost({ lost, timeouts, log }: RuntimeParts, bundle: Bundle, program: ShimProgram): Promise<void> {
+async function cleanUpLost(
+  { lost, tombstones, timeouts, log }: RuntimeParts,
+  bundle: Bundle,
+  program: ShimProgram,
+): Promise<void> {
   const address = bundle.readText("address") ?? "";
   const pid = Number(bundle.readText("init.pid") ?? 0) || 0;
-  const hadTask = pid > 0;
+  // One that was deleted has told of its end; only its bundle was still to go.
+  const hadTask = pid > 0 && !tombstones.isDeleted(bundle.namespace, bundle.id, pid);
   let exit = unknownExit(pid);
   try {
     exit = await program.delete(timeouts.cleanupMs);

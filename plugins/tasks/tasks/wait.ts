@@ -1,4 +1,4 @@
-import { unknownExitStatus } from "../process-exit.ts";
+import { unknownExit, unknownExitStatus } from "../process-exit.ts";
 import { ConnectionClosed } from "../ttrpc/connection.ts";
 import type { ShimTask } from "./shim-task.ts";
 
@@ -11,6 +11,8 @@ export async function waitFor(
   execId: string,
   call: { readonly signal: AbortSignal; readonly deadlineMs: number | undefined },
 ) {
+  // The shim takes it for ended and would say 0.
+  if (task.cutOffStarts.has(execId) && task.failedStarts.has(execId)) return unknownExit();
   try {
     const { exitStatus, exitedAt } = await task.shim.task.wait({ id: task.id, execId }, call);
     return { exitStatus, ...(exitedAt && { exitedAt }) };
