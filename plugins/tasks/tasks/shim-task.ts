@@ -1,0 +1,43 @@
+import type { Shim } from "../shim/shim.ts";
+import type { ProcessExit } from "../process-exit.ts";
+
+/** What a shim is connected for. */
+export interface TaskName {
+  readonly namespace: string;
+  readonly id: string;
+}
+
+/** A task and the shim that runs it. */
+export class ShimTask {
+  readonly namespace: string;
+  /** The container's, too. */
+  readonly id: string;
+  readonly shim: Shim;
+  /** Of its first process; 0: none is known. */
+  pid = 0;
+  /** Its shim said that it has made nothing, so there is nothing to take away. */
+  isEmpty = false;
+  /** Execs that were asked to start and did not, as far as is known: they must not be asked again. */
+  readonly failedStarts = new Set<string>();
+  /** Those of them that an earlier generation was about to start when it ended: how they ended nobody knows. */
+  readonly cutOffStarts: ReadonlySet<string>;
+  readonly #ended = Promise.withResolvers<ProcessExit | undefined>();
+
+  constructor(shim: Shim, cutOffStarts: readonly string[] = []) {
+    this.cutOffStarts = new Set(cutOffStarts);
+    for (const execId of cutOffStarts) this.failedStarts.add(execId);
+    this.namespace = shim.bundle.namespace;
+    this.id = shim.bundle.id;
+    this.shim = shim;
+  }
+
+  /** Fulfilled when shim and bundle are gone, with how the task ended if its shim was lost. */
+  get ended(): Promise<ProcessExit | undefined> {
+    return this.#ended.promise;
+  }
+
+  /** Its shim and its bundle are gone. */
+  end(lost: ProcessExit | undefined): void {
+    this.#ended.resolve(lost);
+  }
+}
