@@ -22,6 +22,7 @@ export const debianPeers: readonly DebianPeer[] = [
     packages: ["containerd"],
     programs: ["usr/bin/containerd", "usr/bin/ctr", "usr/bin/containerd-shim-runc-v2"],
   },
+  { name: "busybox", version: "1:1.35.0-", packages: ["busybox-static"], programs: ["bin/busybox"] },
   { name: "runc", version: "1.1.5+", packages: ["runc", "libseccomp2"], programs: ["usr/sbin/runc"] },
   {
     name: "haproxy",

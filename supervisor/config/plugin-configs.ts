@@ -1,5 +1,6 @@
 import { HostError } from "#proto/wire/errors.ts";
 import type { Config, JsonObject, Origin } from "./config.ts";
+import { withHostKeys } from "./host-keys.ts";
 import type { Manifest, PluginDeclaration } from "./manifest.ts";
 import { uriOf } from "./manifest.ts";
 import { suggest } from "./nearest.ts";
@@ -57,9 +58,6 @@ export function unusedConfigs(config: Config, plugins: readonly PluginDeclaratio
     .map((name) => `no installed plugin is named ${name}; ${suggest(name, names) || "its config is not used"}`);
 }
 
-const differType = "io.containerd.differ.v1";
-const streamProcessorsKey = "stream_processors";
-
 interface CheckedPlugin {
   readonly packageName: string;
   readonly uri: string;
@@ -86,7 +84,7 @@ async function checkPlugin(
   } catch (error) {
     return failed(context, error as HostError, manifest.folder);
   }
-  const filled = withStreamProcessors(config, plugin, schema, fillDefaults(schema, given));
+  const filled = withHostKeys(config, plugin, schema, fillDefaults(schema, given));
   const forStart = (): { value: JsonObject; found: readonly SchemaProblem[] } => {
     const value = holdsSecrets(filled) ? (resolveSecrets(filled, env) as JsonObject) : filled;
     return { value, found: check(value) };
@@ -103,20 +101,6 @@ async function checkPlugin(
       throw new HostError("invalid-argument", known.map(describeProblem).join("; "));
     },
   };
-}
-
-/** Differs that know `stream_processors` have the host's, beneath those of their own section. */
-function withStreamProcessors(
-  { streamProcessors }: Config,
-  { type }: PluginDeclaration,
-  schema: JsonObject | undefined,
-  filled: JsonObject,
-): JsonObject {
-  const known = (schema?.["properties"] as JsonObject | undefined)?.[streamProcessorsKey];
-  if (type !== differType || known === undefined) return filled;
-  const own = filled[streamProcessorsKey] as JsonObject | undefined;
-  const all = { ...Object.fromEntries(streamProcessors), ...own } as unknown as JsonObject;
-  return { ...filled, [streamProcessorsKey]: all };
 }
 
 function needsCheck(schema: JsonObject, given: JsonObject): boolean {

@@ -4,11 +4,12 @@ import { after, before, test } from "node:test";
 import { connect } from "#rpc";
 import { startBulkhead } from "../harness/bulkhead-daemon.ts";
 import { skipWithout } from "../harness/peers.ts";
+import { removeRuncFolders, runtimePath, runtimePeers } from "../harness/runtime.ts";
 import { startStock, type Daemon } from "../harness/stock-daemon.ts";
 import { makeTempFolder, type TempFolder } from "../harness/temp-folder.ts";
 import { mountTmpfs } from "../harness/tmpfs.ts";
 import { exceptionOf } from "./exceptions.ts";
-import { normalize, type Outcome } from "./outcome.ts";
+import { normalize, type Marks, type Outcome } from "./outcome.ts";
 import type { Step, Target } from "./steps.ts";
 
 /** Steps run in order on each daemon, in a namespace of their own; every outcome must be equal. */
@@ -24,6 +25,8 @@ export interface CompareOptions {
   readonly rootSize?: string;
   /** What the cases need beside containerd, as `scripts/peers.ts` names it. */
   readonly peers?: readonly string[];
+  /** Whether containers run: with stock's shims and runc, in a namespace a daemon, since the runtime's state is one. */
+  readonly containers?: boolean;
 }
 
 /** Garbage is collected only when a case asks for it: when it would be otherwise is chance. */
@@ -35,7 +38,9 @@ const caseMs = 120_000;
 
 /** Registers one test a case, over one pair of daemons for the file. */
 export function compareCases(area: string, cases: readonly Case[], options: CompareOptions = {}): void {
-  const skip = skipWithout({ peers: ["containerd", ...(options.peers ?? [])], root: true });
+  const { containers = false, peers = [] } = options;
+  const skip = skipWithout({ peers: ["containerd", ...(containers ? runtimePeers : []), ...peers], root: true });
+  const env = containers ? { env: { PATH: runtimePath() } } : {};
   const daemons: Daemon[] = [];
   const owned = new AsyncDisposableStack();
   before(async () => {
@@ -46,29 +51,39 @@ export function compareCases(area: string, cases: readonly Case[], options: Comp
       owned.use(await mountTmpfs(folder.join("root"), options.rootSize));
       return { folder };
     };
-    const stock = async () => owned.use(await startStock({ ...(await place()), config: stockConfig }));
+    const stock = async () => owned.use(await startStock({ ...(await place()), ...env, config: stockConfig }));
     daemons.push(await stock());
     // The list of cases is checked by running the stock daemon against itself.
     const self = process.env["BULKHEAD_DIFFERENTIAL_SELF"] === "1";
-    daemons.push(self ? await stock() : owned.use(await startBulkhead({ ...(await place()), config: bulkheadConfig })));
+    const ours = async () => owned.use(await startBulkhead({ ...(await place()), ...env, config: bulkheadConfig }));
+    daemons.push(self ? await stock() : await ours());
   });
-  after(() => owned.disposeAsync());
+  after(async () => {
+    await owned.disposeAsync();
+    if (containers) await removeRuncFolders(`${area}-`);
+  });
   for (const [index, item] of cases.entries()) {
     test(`${area}: ${item.title}`, { skip, timeout: caseMs }, async () => {
-      const [stock, ours] = await Promise.all(daemons.map((daemon) => runCase(item, daemon, `${area}-${index}`)));
+      const runs = daemons.map((daemon, nth) => {
+        const namespace = containers ? `${area}-${index}-${"ab"[nth]}` : `${area}-${index}`;
+        const marks = new Map([[daemon.folder.path, "<folder>"]]);
+        if (containers) marks.set(namespace, "<ns>");
+        return runCase(item, daemon, namespace, marks);
+      });
+      const [stock, ours] = await Promise.all(runs);
       assertEqual(area, item, stock ?? [], ours ?? []);
     });
   }
 }
 
-async function runCase(item: Case, daemon: Daemon, namespace: string): Promise<readonly Outcome[]> {
+async function runCase(item: Case, daemon: Daemon, namespace: string, marks: Marks): Promise<readonly Outcome[]> {
   const files = daemon.folder.join(`files-${namespace}`);
   await mkdir(files);
   await item.prepare?.(files);
   using channel = connect(daemon.address, { maxMessageBytes: 64 * 1024 * 1024 });
   const target: Target = { daemon, channel, namespace, files };
   const outcomes: Outcome[] = [];
-  for (const step of item.steps) outcomes.push(normalize(await step.run(target), daemon.folder.path));
+  for (const step of item.steps) outcomes.push(normalize(await step.run(target), marks));
   return outcomes;
 }
 

@@ -96,6 +96,20 @@ export const exceptions: readonly Exception[] = [
     },
   },
   {
+    area: "run",
+    title: "what is wrong is said as containerd says it",
+    step: "ctr run --rm --runtime no/such.runtime",
+    reason:
+      "a runtime's name with a slash is refused as what it is; stock tries to run it in its own working directory",
+    expect: () => ({
+      code: 1,
+      stdout: "",
+      stderr:
+        "ctr: failed to start shim: failed to resolve runtime path: invalid runtime name no/such.runtime, correct runtime " +
+        "name should be either format like `io.containerd.runc.v1` or a full path to the binary: unknown\n",
+    }),
+  },
+  {
     area: "full-disk",
     title: fullIngest,
     step: "ctr content ingest big",

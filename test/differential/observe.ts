@@ -51,7 +51,7 @@ export function printed(filters: readonly string[], steps: readonly Step[]): Ste
   return {
     title: `ctr events ${filters.join(" ")}`,
     run: async (target) => {
-      const wanted = filters.length === 0 ? [] : [...filters, "topic~=^/observer/"];
+      const wanted = filters.length === 0 ? [] : [...filters.map((each) => fill(each, target)), "topic~=^/observer/"];
       await using child = new Child(containerdProgram("ctr"), [
         "--address",
         target.daemon.address,

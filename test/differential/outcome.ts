@@ -53,9 +53,13 @@ const replacements: readonly (readonly [RegExp, string])[] = [
   [/[ \t]+$/gm, ""],
 ];
 
+/** Names that only one of the daemons has, and the marks that stand for them. */
+export type Marks = ReadonlyMap<string, string>;
+
 /** Text of a command or an error with what differs by nature replaced by marks. */
-export function normalizeText(text: string, folder: string): string {
-  let result = text.replaceAll(folder, "<folder>");
+export function normalizeText(text: string, marks: Marks): string {
+  let result = text;
+  for (const [name, mark] of marks) result = result.replaceAll(name, mark);
   for (const [pattern, mark] of replacements) result = result.replace(pattern, mark);
   // ctr prints labels in the order of a Go map.
   result = result.replace(/[^\s,=]+=[^\s,]*(,[^\s,=]+=[^\s,]*)+/g, (list) => list.split(",").sort().join(","));
@@ -64,14 +68,14 @@ export function normalizeText(text: string, folder: string): string {
 }
 
 /** The same over all text in an outcome. */
-export function normalize(outcome: Outcome, folder: string): Outcome {
-  if (typeof outcome === "string") return normalizeText(outcome, folder);
+export function normalize(outcome: Outcome, marks: Marks): Outcome {
+  if (typeof outcome === "string") return normalizeText(outcome, marks);
   if (outcome === null || typeof outcome !== "object") return outcome;
-  if (Array.isArray(outcome)) return (outcome as readonly Outcome[]).map((item) => normalize(item, folder));
+  if (Array.isArray(outcome)) return (outcome as readonly Outcome[]).map((item) => normalize(item, marks));
   return Object.fromEntries(
     Object.entries(outcome as { readonly [key: string]: Outcome }).map(([key, value]) => [
-      normalizeText(key, folder),
-      normalize(value, folder),
+      normalizeText(key, marks),
+      normalize(value, marks),
     ]),
   );
 }

@@ -1,0 +1,173 @@
+import { readdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { isHostError } from "bulkhead/plugin";
+import { Bundle, removeFolder, type BundleName } from "../bundle/bundle.ts";
+import { unknownExit } from "../process-exit.ts";
+import { parseBootstrap, type ShimAddress } from "../shim/start-answer.ts";
+import { ShimLog } from "../shim/shim-log.ts";
+import { ShimProgram } from "../shim/shim-program.ts";
+import { Shim } from "../shim/shim.ts";
+import { watchShim } from "./ended-shim.ts";
+import { deadlineIn, type RuntimeParts } from "./runtime-parts.ts";
+import { ShimTask } from "./shim-task.ts";
+import { endsOfStarts } from "./unfinished-starts.ts";
+
+/** Bundles looked at at once. */
+const concurrency = 32;
+
+/**
+ * Finds the shims of an earlier generation by their bundles and takes them up again (containerd runtime/v2/shim_load.go):
+ * each has to answer. One that does not is lost, one without a process was never made and is ended. Never rejects.
+ */
+export async function recoverTasks(parts: RuntimeParts): Promise<void> {
+  for (const folder of [parts.roots.state, parts.roots.root]) sweepHalfRemoved(folder);
+  const names = bundlesBelow(parts.roots.state);
+  const turns = names.values();
+  const work = async (): Promise<void> => {
+    for (const name of turns) await recoverOne(parts, name);
+  };
+  await Promise.all(Array.from({ length: concurrency }, work));
+  removeOrphanWork(parts);
+}
+
+async function recoverOne(parts: RuntimeParts, name: BundleName): Promise<void> {
+  const bundle = new Bundle(parts.roots, name);
+  try {
+    await loadBundle(parts, bundle);
+  } catch (error) {
+    parts.log.error("bundle left alone", { ...name, error: String(error) });
+  }
+}
+
+async function loadBundle(parts: RuntimeParts, bundle: Bundle): Promise<void> {
+  const { timeouts, log } = parts;
+  const binary = bundle.readText("shim-binary-path");
+  if (binary === undefined) return bundle.delete(); // its shim was never started
+  const program = new ShimProgram(binary, bundle, parts.host);
+  // A start that outlived us may be about to say where its shim listens.
+  if (readAddress(bundle) === undefined) await endsOfStarts(bundle.path, timeouts.loadMs);
+  const address = readAddress(bundle);
+  if (address === undefined) return bundle.delete();
+  let shimLog: ShimLog | undefined;
+  try {
+    shimLog = ShimLog.open(bundle);
+    const shim = await Shim.connect({ bundle, program, log: shimLog }, address, timeouts.loadMs);
+    return await takeUp(parts, shim);
+  } catch (error) {
+    shimLog?.[Symbol.dispose]();
+    log.warn("shim of an earlier generation cannot be taken up", { ...nameOf(bundle), error: String(error) });
+    await cleanUpLost(parts, bundle, program, address);
+  }
+}
+
+/** Throws when the shim does not answer; then it is disconnected. */
+async function takeUp(parts: RuntimeParts, shim: Shim): Promise<void> {
+  const { id } = shim.bundle;
+  const call = deadlineIn(parts.timeouts.loadMs);
+  const task = new ShimTask(shim);
+  try {
+    task.pid = (await shim.task.connect({ id }, call)).taskPid;
+    // A shim that was started, and never asked to make anything, nobody knows of.
+    task.isEmpty = task.pid === 0 && (await hasNoProcess(shim, call));
+  } catch (error) {
+    shim[Symbol.dispose]();
+    throw error;
+  }
+  if (!task.isEmpty) parts.tasks.add(task);
+  watchShim(parts, task);
+  if (!task.isEmpty) return;
+  await shim.task.shutdown({ id, now: false }, deadlineIn(parts.timeouts.shutdownMs)).catch(() => {});
+  shim[Symbol.dispose]();
+  await task.ended;
+}
+
+async function hasNoProcess(shim: Shim, call: { readonly deadlineMs: number }): Promise<boolean> {
+  try {
+    await shim.task.state({ id: shim.bundle.id }, call);
+    return false;
+  } catch (error) {
+    if (isHostError(error, "not-found")) return true;
+    throw error;
+  }
+}
+
+/** A shim that died while we were away: what became of its task is told once, if there was one. */
+async function cleanUpLost(
+  { lost, timeouts, log }: RuntimeParts,
+  bundle: Bundle,
+  program: ShimProgram,
+  { address }: ShimAddress,
+): Promise<void> {
+  const pid = Number(bundle.readText("init.pid") ?? 0) || 0;
+  const hadTask = pid > 0;
+  let exit = unknownExit(pid);
+  try {
+    exit = await program.delete(timeouts.cleanupMs);
+  } catch (error) {
+    log.warn("failed to clean up after shim disconnected", { ...nameOf(bundle), error: String(error) });
+  }
+  if (hadTask) lost.add({ ...nameOf(bundle), ...exit });
+  bundle.delete();
+  removeStaleSocket(address, log);
+}
+
+/** The file of a shim that was killed stays, and nobody else would remove it. */
+function removeStaleSocket(address: string, log: RuntimeParts["log"]): void {
+  const [, path] = /^unix:\/\/(\/run\/containerd\/s\/[0-9a-f]{64})$/.exec(address) ?? [];
+  if (path === undefined) return;
+  try {
+    rmSync(path, { force: true });
+  } catch (error) {
+    log.debug("socket of a lost shim not removed", { path, error: String(error) });
+  }
+}
+
+function readAddress(bundle: Bundle): ShimAddress | undefined {
+  const bootstrap = bundle.readText("bootstrap.json");
+  if (bootstrap !== undefined) return parseBootstrap(bootstrap);
+  const address = bundle.readText("address");
+  return address === undefined ? undefined : { address, version: 2 };
+}
+
+function nameOf({ namespace, id }: Bundle): BundleName {
+  return { namespace, id };
+}
+
+/** Every `<namespace>/<id>`; names that begin with a dot are none. */
+function bundlesBelow(folder: string): BundleName[] {
+  return foldersIn(folder).flatMap((namespace) => foldersIn(join(folder, namespace)).map((id) => ({ namespace, id })));
+}
+
+function foldersIn(folder: string): string[] {
+  return entriesIn(folder).filter((name) => !name.startsWith("."));
+}
+
+function entriesIn(folder: string): string[] {
+  try {
+    return readdirSync(folder, { withFileTypes: true })
+      .filter((entry) => entry.isDirectory())
+      .map(({ name }) => name);
+  } catch {
+    return [];
+  }
+}
+
+/** Folders whose removal was cut off. */
+function sweepHalfRemoved(folder: string): void {
+  for (const namespace of foldersIn(folder)) {
+    const half = entriesIn(join(folder, namespace)).filter((name) => name.startsWith("."));
+    for (const name of half) rmSync(join(folder, namespace, name), { recursive: true, force: true });
+  }
+}
+
+function removeOrphanWork({ roots, log }: RuntimeParts): void {
+  const known = new Set(bundlesBelow(roots.state).map(({ namespace, id }) => join(namespace, id)));
+  for (const { namespace, id } of bundlesBelow(roots.root)) {
+    if (known.has(join(namespace, id))) continue;
+    try {
+      removeFolder(join(roots.root, namespace, id));
+    } catch (error) {
+      log.warn("work folder not removed", { namespace, id, error: String(error) });
+    }
+  }
+}

@@ -1,0 +1,37 @@
+import type { Shim } from "../shim/shim.ts";
+import type { ProcessExit } from "../process-exit.ts";
+
+/** What a shim is connected for. */
+export interface TaskName {
+  readonly namespace: string;
+  readonly id: string;
+}
+
+/** A task and the shim that runs it. */
+export class ShimTask {
+  readonly namespace: string;
+  /** The container's, too. */
+  readonly id: string;
+  readonly shim: Shim;
+  /** Of its first process; 0: none is known. */
+  pid = 0;
+  /** Its shim said that it has made nothing, so there is nothing to take away. */
+  isEmpty = false;
+  readonly #ended = Promise.withResolvers<ProcessExit | undefined>();
+
+  constructor(shim: Shim) {
+    this.namespace = shim.bundle.namespace;
+    this.id = shim.bundle.id;
+    this.shim = shim;
+  }
+
+  /** Fulfilled when shim and bundle are gone, with how the task ended if its shim was lost. */
+  get ended(): Promise<ProcessExit | undefined> {
+    return this.#ended.promise;
+  }
+
+  /** Its shim and its bundle are gone. */
+  end(lost: ProcessExit | undefined): void {
+    this.#ended.resolve(lost);
+  }
+}
