@@ -61,6 +61,22 @@ const cases: readonly Case[] = [
     steps: [imported, install("--libs"), installed, install("--libs", "--replace"), installed],
   },
   {
+    title: "into the folder of optional programs, where none is named",
+    prepare: prepared(layer(lower)),
+    steps: [
+      imported,
+      run(["install", "--libs", image]),
+      {
+        title: "what is installed there",
+        run: ({ daemon }) => {
+          const tree = readMadeTree(daemon.folder.join("opt"));
+          return Promise.resolve(Object.entries(tree).map(([path, facts]) => ({ path, ...facts })));
+        },
+      },
+      run(["install", image]),
+    ],
+  },
+  {
     title: "what is in the way stays as it is",
     prepare: async (folder) => {
       await prepared(layer(lower, "plain"), layer(upper))(folder);
