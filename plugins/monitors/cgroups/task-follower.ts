@@ -1,6 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { EmptySchema } from "@bufbuild/protobuf/wkt";
-import type { Client, Log } from "bulkhead/plugin";
+import { isHostError, type Client, type Log } from "bulkhead/plugin";
 import { TaskCreateSchema, TaskDeleteSchema, TaskStartSchema } from "#proto/gen/containerd/events/events_pb.ts";
 import type { Containers } from "#proto/gen/containerd/services/containers/v1/containers_pb.ts";
 import type { Events } from "#proto/gen/containerd/services/events/v1/events_pb.ts";
@@ -93,8 +93,17 @@ export class TaskFollower implements AsyncDisposable {
 
   async #follow(signal: AbortSignal): Promise<void> {
     for await (const envelope of this.#sources.events().subscribe({ filters }, { signal })) {
-      if (envelope.topic !== markTopic) this.#hear(envelope);
+      if (envelope.topic !== markTopic) this.#tryHear(envelope);
       else if (!this.#isListed) await this.#list(signal);
+    }
+  }
+
+  /** Any client may publish anything: what cannot be read tells nothing. */
+  #tryHear(envelope: Envelope): void {
+    try {
+      this.#hear(envelope);
+    } catch (error) {
+      this.#log.debug("event of a task not understood", { topic: envelope.topic, error: String(error) });
     }
   }
 
@@ -121,13 +130,16 @@ export class TaskFollower implements AsyncDisposable {
 
   async #name(namespace: string, id: string, pid: number): Promise<void> {
     const { signal } = this.#stop;
+    if (signal.aborted || !this.#watched.isNameless({ namespace, id, pid })) return;
     try {
       const options = { metadata: { [metadataKeys.namespace]: namespace }, ...this.#options(signal) };
       const { container } = await this.#sources.containers().get({ id }, options);
-      this.#watched.rename({ namespace, id, pid, runtime: container?.runtime?.name });
+      if (!this.#watched.isNameless({ namespace, id, pid })) return;
+      this.#watched.put({ namespace, id, pid, runtime: container?.runtime?.name }, { isNew: true });
     } catch (error) {
-      // Without a record there is no name to show.
-      if (!signal.aborted) this.#log.debug("runtime not known", { namespace, id, error: String(error) });
+      // A task is made of a container's record: whoever published this has no task.
+      if (isHostError(error, "not-found")) this.#watched.remove(namespace, id, pid);
+      else if (!signal.aborted) this.#log.debug("runtime not known", { namespace, id, error: String(error) });
     }
   }
 

@@ -67,9 +67,10 @@ export class WatchedTasks {
     this.#ooms.start(key, { namespace: task.namespace, id: task.id, folder: memory }, { isNew });
   }
 
-  /** Adds what is known now of a task that is still there. */
-  rename(facts: TaskFacts): void {
-    if (this.#tasks.get(keyOf(facts))?.pid === facts.pid) this.put(facts, { isNew: true });
+  /** Whether a task is still there, with a runtime that is not known. */
+  isNameless({ namespace, id, pid }: Omit<TaskFacts, "runtime">): boolean {
+    const task = this.#tasks.get(keyOf({ namespace, id }));
+    return task?.pid === pid && task.runtime === undefined;
   }
 
   /** Forgets a task; one of another pid is a later one and stays. */

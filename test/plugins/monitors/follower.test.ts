@@ -4,6 +4,8 @@ import { once } from "node:events";
 import { mkdir, readFile, rmdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
+import { create } from "@bufbuild/protobuf";
+import { AnySchema } from "@bufbuild/protobuf/wkt";
 import { TaskCreateSchema, TaskDeleteSchema } from "#proto/gen/containerd/events/events_pb.ts";
 import { Containers } from "#proto/gen/containerd/services/containers/v1/containers_pb.ts";
 import { Events } from "#proto/gen/containerd/services/events/v1/events_pb.ts";
@@ -50,6 +52,7 @@ async function openWorld() {
     clientOf(Events, events.channel).publish({ topic, event }, one);
   return {
     fake,
+    publish,
     exchange,
     ooms,
     containers,
@@ -109,6 +112,26 @@ test("tasks that are there are found by a list, later ones by their events, gone
   await world.deleted("later", process.pid);
   const left = await world.untilMetrics("the deletion is heard", (now) => !has("later")(now));
   assert.ok(has("before")(left));
+});
+
+test("events that are no task's, whoever published them, change nothing", { skip }, async () => {
+  await using world = await openWorld();
+  for (const id of ["before", "later"]) await world.create(id);
+  world.fake.put("one/before", { pid: process.pid });
+  world.follow();
+  await world.untilMetrics("the list is taken in", has("before"));
+  const { lists } = world.fake;
+  for (const typeUrl of [TaskCreateSchema.typeName, "no.such.Type", ""]) {
+    await world.publish("/tasks/create", create(AnySchema, { typeUrl, value: Buffer.from([255, 255, 1]) }));
+  }
+  await world.created("no-container", process.pid);
+  await world.created("later", process.pid);
+  const text = await world.untilMetrics(
+    "later ones are heard, and the one without a container is forgotten",
+    (now) => has("later", named)(now) && !has("no-container")(now),
+  );
+  assert.ok(has("before", named)(text));
+  assert.equal(world.fake.lists, lists, "the subscription went on");
 });
 
 test("what happens while events are away shows when they are back", { skip }, async () => {

@@ -16,6 +16,7 @@ export class FakeTasks {
   readonly tasks = new Map<string, FakeTask>();
   /** Every call that changes something, in order. */
   readonly calls: string[] = [];
+  lists = 0;
   /** Called when a task was asked to be killed; it ends when this resolves. */
   onKill: (key: string) => Promise<void> = () => Promise.resolve();
   /** Throw to fail a call. */
@@ -55,6 +56,7 @@ export class FakeTasks {
       },
       list: (_, { metadata }) => {
         const namespace = namespaceOf(metadata);
+        this.lists += 1;
         this.onCall("list", namespace);
         const own = [...this.tasks].filter(([key]) => key.startsWith(`${namespace}/`));
         return { tasks: own.map(([key, task]) => ({ ...processOf(task), id: key.slice(namespace.length + 1) })) };
