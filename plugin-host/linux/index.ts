@@ -42,6 +42,7 @@ export { settleAfterStart } from "./memory.ts";
 export { findMount, type MountEntry, nearestMount, parseMounts } from "./mount-table.ts";
 export { mount, mountFlags, type MountRequest, unmount, unmountFlags } from "./mounts.ts";
 export { notifySystemd, sendDatagram } from "./notify.ts";
+export { openOomEvents } from "./oom-events.ts";
 export type { LinuxPath } from "./paths.ts";
 export {
   type ChildExit,

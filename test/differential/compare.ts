@@ -27,11 +27,14 @@ export interface CompareOptions {
   readonly peers?: readonly string[];
   /** Whether containers run: with stock's shims and runc, in a namespace a daemon, since the runtime's state is one. */
   readonly containers?: boolean;
+  /** Config of plugins by `type.id`, for both daemons. */
+  readonly plugins?: Plugins;
 }
 
+type Plugins = Readonly<Record<string, Readonly<Record<string, string>>>>;
+
 /** Garbage is collected only when a case asks for it: when it would be otherwise is chance. */
-const stockConfig = '[plugins."io.containerd.gc.v1.scheduler"]\nstartup_delay = "24h"';
-const bulkheadConfig = "plugins: { io.containerd.gc.v1.scheduler: { startup_delay: 24h } }\n";
+const usualPlugins: Plugins = { "io.containerd.gc.v1.scheduler": { startup_delay: "24h" } };
 
 /** A wait of a case never ends a run silently. */
 const caseMs = 120_000;
@@ -51,11 +54,17 @@ export function compareCases(area: string, cases: readonly Case[], options: Comp
       owned.use(await mountTmpfs(folder.join("root"), options.rootSize));
       return { folder };
     };
-    const stock = async () => owned.use(await startStock({ ...(await place()), ...env, config: stockConfig }));
+    const plugins = { ...usualPlugins, ...options.plugins };
+    const stock = async () => owned.use(await startStock({ ...(await place()), ...env, config: tomlOf(plugins) }));
     daemons.push(await stock());
     // The list of cases is checked by running the stock daemon against itself.
     const self = process.env["BULKHEAD_DIFFERENTIAL_SELF"] === "1";
-    const ours = async () => owned.use(await startBulkhead({ ...(await place()), ...env, config: bulkheadConfig }));
+    const ours = async () => {
+      const { folder = owned.use(await makeTempFolder("b")) } = await place();
+      const opt = { "io.containerd.internal.v1.opt": { path: folder.join("opt") } }; // the harness's, for stock
+      const config = `plugins: ${JSON.stringify({ ...plugins, ...opt })}\n`;
+      return owned.use(await startBulkhead({ folder, ...env, config }));
+    };
     daemons.push(self ? await stock() : await ours());
   });
   after(async () => {
@@ -74,6 +83,15 @@ export function compareCases(area: string, cases: readonly Case[], options: Comp
       assertEqual(area, item, stock ?? [], ours ?? []);
     });
   }
+}
+
+function tomlOf(plugins: Plugins): string {
+  return Object.entries(plugins)
+    .map(([uri, keys]) => {
+      const lines = Object.entries(keys).map(([key, value]) => `${key} = ${JSON.stringify(value)}\n`);
+      return `[plugins."${uri}"]\n${lines.join("")}`;
+    })
+    .join("");
 }
 
 async function runCase(item: Case, daemon: Daemon, namespace: string, marks: Marks): Promise<readonly Outcome[]> {

@@ -8,6 +8,8 @@ import { call, run } from "./steps.ts";
 const specType = "types.containerd.io/opencontainers/runtime-spec/1/Spec";
 const spec = { typeUrl: specType, value: Buffer.from('{"ociVersion":"1.0.2"}') };
 const runtime = { name: "io.containerd.runc.v2" };
+/** No text, and no message. */
+const odd = Buffer.from([0, 255, 254, 8, 1, 128]);
 const full = {
   labels: { a: "1" },
   image: "example.com/one:1",
@@ -132,6 +134,44 @@ compareCases("containers", [
         { container: { id: "m", ...full, snapshotter: "native" } },
         { container: { id: "m", runtime, spec } },
       ].flatMap((request) => [call(Containers, "update", request), call(Containers, "get", { id: "m" })]),
+    ],
+  },
+  {
+    title: "specs, options and extensions are kept to the byte, whatever they are",
+    steps: [
+      ...[
+        { spec: { typeUrl: "", value: odd } },
+        { spec: { typeUrl: "no/such.Type", value: new Uint8Array() } },
+        { spec: {}, runtime: { name: "x y", options: {} } },
+        { spec, runtime: { name: "/abs/path", options: { typeUrl: "t/u", value: odd } } },
+        { spec: { typeUrl: specType, value: Buffer.alloc(1024 * 1024, "{") } },
+        { spec, image: "not a reference", snapshotter: "none", snapshotKey: "a/b c" },
+        { spec, extensions: { "a.b/c": { typeUrl: "", value: odd }, empty: {}, ü: spec } },
+        { spec, labels: { "a.b/c": "ü", "": "1" } },
+        { spec, labels: { empty: "", kept: "1" } },
+      ].flatMap((container, index) => [
+        call(Containers, "create", { container: { id: `v${index}`, runtime, ...container } }),
+        call(Containers, "get", { id: `v${index}` }),
+        run(["containers", "info", `v${index}`]),
+      ]),
+      ...[
+        {
+          container: { id: "v0", labels: { "d.e/f": "1" }, extensions: { "x.y": spec } },
+          paths: ["labels.d.e/f", "extensions.x.y"],
+        },
+        { container: { id: "v0", labels: { "d.e/f": "" } }, paths: ["labels.d.e/f"] },
+        { container: { id: "v0", extensions: { "x.y": {} } }, paths: ["extensions.x.y"] },
+        { container: { id: "v0", extensions: { "": spec } }, paths: ["extensions."] },
+        { container: { id: "v0", labels: { "": "1" } }, paths: ["labels."] },
+        { container: { id: "v0" }, paths: ["spec"] },
+        { container: { id: "v0", snapshotKey: "k" }, paths: ["snapshotkey"] },
+        { container: { id: "v0", image: "i" }, paths: ["image", "image"] },
+        { container: { id: "v0", createdAt: { seconds: 1n }, image: "j" }, paths: ["image"] },
+      ].flatMap(({ container, paths }) => [
+        call(Containers, "update", { container, updateMask: { paths } }),
+        call(Containers, "get", { id: "v0" }),
+      ]),
+      call(Containers, "list", {}),
     ],
   },
   {

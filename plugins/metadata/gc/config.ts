@@ -1,4 +1,4 @@
-import { BadConfig } from "bulkhead/plugin";
+import { durationMs } from "../../shared/durations.ts";
 
 /** Config of `io.containerd.gc.v1.scheduler`, containerd's keys and defaults. */
 export interface SchedulerConfig {
@@ -51,25 +51,4 @@ export function schedulerExports(config: SchedulerConfig): Record<string, string
 
 function pauseOf({ pause_threshold = 0.02 }: SchedulerConfig): number {
   return Math.min(Math.max(pause_threshold, 0), pauseLimit);
-}
-
-const unitMs: Readonly<Record<string, number>> = {
-  ns: 1e-6,
-  us: 1e-3,
-  µs: 1e-3,
-  ms: 1,
-  s: 1000,
-  m: 60_000,
-  h: 3_600_000,
-};
-
-/** A Go duration, such as "1h30m" or "100ms". */
-function durationMs(key: string, text: string): number {
-  if (text === "0") return 0;
-  const parts = [...text.matchAll(/([0-9]*\.?[0-9]+)(ns|us|µs|ms|s|m|h)/g)];
-  if (parts.length > 0 && parts.map(([part]) => part).join("") === text) {
-    return parts.reduce((sum, [, count, unit = ""]) => sum + Number(count) * (unitMs[unit] ?? 0), 0);
-  }
-  const message = `expected a duration such as "100ms" or "24h", not ${JSON.stringify(text)}`;
-  throw new BadConfig(`${key}: ${message}`, [{ pointer: `/${key}`, message }]);
 }
