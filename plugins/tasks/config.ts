@@ -23,6 +23,12 @@ export interface OptConfig {
   readonly path: string;
 }
 
+/** Config of `io.containerd.runtime.v1.linux`. */
+export interface LegacyRuntimeConfig {
+  /** Name or path of its shim. */
+  readonly shim: string;
+}
+
 /** What a timeout key means that nobody has set, milliseconds. */
 const defaultTimeoutMs = 1000;
 

@@ -1,11 +1,12 @@
 import { chmodSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { definePlugins, HostError, type PluginContext, type PluginDefinition } from "bulkhead/plugin";
-import { timeoutOf, type OptConfig, type RuntimeConfig } from "./config.ts";
+import { definePlugins, HostError, SkipPlugin, type PluginContext, type PluginDefinition } from "bulkhead/plugin";
+import { timeoutOf, type LegacyRuntimeConfig, type OptConfig, type RuntimeConfig } from "./config.ts";
 import { BegunStarts } from "./exits/begun-starts.ts";
 import { LostTasks } from "./exits/lost-tasks.ts";
 import { Tombstones } from "./exits/tombstones.ts";
 import { useOptFolder } from "./opt.ts";
+import { findShim } from "./shim/runtime-path.ts";
 import { tasksService } from "./service.ts";
 import { recoverTasks } from "./tasks/recovery.ts";
 import type { RuntimeParts } from "./tasks/runtime-parts.ts";
@@ -17,6 +18,13 @@ let opened: RuntimeParts | undefined;
 function openOpt({ config }: PluginContext<OptConfig>) {
   useOptFolder(config.path);
   return { exports: { path: config.path } };
+}
+
+/** Containers of runtime v1 are not offered: containerd deprecated it in 1.4, and took it away in 2.0. */
+function openLegacyRuntime({ config }: PluginContext<LegacyRuntimeConfig>): never {
+  const shim = findShim(config.shim, process.env["PATH"] ?? "");
+  const why = shim === undefined ? `its shim ${config.shim} is not installed` : `its shim ${shim} is not driven`;
+  throw new SkipPlugin(`runtime v1 is not offered, ${why}; use io.containerd.runc.v2: skip plugin`);
 }
 
 async function openRuntime(context: PluginContext<RuntimeConfig>) {
@@ -79,6 +87,7 @@ const grpc: PluginDefinition = {
 
 export default definePlugins({
   "io.containerd.internal.v1.opt": { init: openOpt } satisfies PluginDefinition<OptConfig>,
+  "io.containerd.runtime.v1.linux": { init: openLegacyRuntime } satisfies PluginDefinition<LegacyRuntimeConfig>,
   "io.containerd.runtime.v2.task": { init: openRuntime } satisfies PluginDefinition<RuntimeConfig>,
   "io.containerd.service.v1.tasks-service": { init: () => ({}) },
   "io.containerd.grpc.v1.tasks": grpc,

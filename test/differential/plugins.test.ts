@@ -22,6 +22,8 @@ const shipped = [
   "io.containerd.service.v1.namespaces-service",
   "io.containerd.service.v1.snapshots-service",
   "io.containerd.monitor.v1.cgroups",
+  "io.containerd.runtime.v2.task",
+  "io.containerd.service.v1.tasks-service",
   "io.containerd.grpc.v1.introspection",
   "io.containerd.internal.v1.restart",
   "io.containerd.grpc.v1.containers",
@@ -32,7 +34,9 @@ const shipped = [
   "io.containerd.grpc.v1.images",
   "io.containerd.grpc.v1.leases",
   "io.containerd.grpc.v1.namespaces",
+  "io.containerd.internal.v1.opt",
   "io.containerd.grpc.v1.snapshots",
+  "io.containerd.grpc.v1.tasks",
   "io.containerd.grpc.v1.version",
 ];
 
@@ -41,9 +45,13 @@ interface PluginAnswer {
   readonly id: string;
 }
 
+/** Where the folder of optional programs is differs, for its default is one for the whole machine. */
+const withoutOptPath = (text: string) => text.replaceAll(/[^"\s]*\/opt(\/containerd)?(?=["\s]|$)/g, "<opt>");
+
 const onlyShipped = (outcome: Outcome): Outcome => {
   const { code, answers } = outcome as unknown as { code: number; answers: { plugins: PluginAnswer[] }[] };
-  const plugins = answers.flatMap((answer) => answer.plugins);
+  const shown = JSON.parse(withoutOptPath(JSON.stringify(answers))) as typeof answers;
+  const plugins = shown.flatMap((answer) => answer.plugins);
   return [code, plugins.filter(({ type, id }) => shipped.includes(`${type}.${id}`)) as unknown as Outcome];
 };
 
@@ -56,7 +64,9 @@ const tableOfShipped = (outcome: Outcome): Outcome => {
 /** `-d` prints a block a plugin, its exports in the order of a Go map. */
 const blocksOfShipped = (outcome: Outcome): Outcome => {
   const { code, stdout } = outcome as { code: number; stdout: string };
-  const blocks = stdout.split(/^(?=Type:)/m).map((block) => block.split("\n").map((line) => line.trim()));
+  const blocks = withoutOptPath(stdout)
+    .split(/^(?=Type:)/m)
+    .map((block) => block.split("\n").map((line) => line.trim()));
   const valueOf = (line = "") => line.replace(/^\w+:\s*/, "");
   const ours = blocks.filter(([type, id]) => shipped.includes(`${valueOf(type)}.${valueOf(id)}`));
   return [code, ours.map(([type = "", id = "", ...rest]) => [type, id, ...rest.toSorted()])];

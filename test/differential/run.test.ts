@@ -74,6 +74,18 @@ compareCases(
       ],
     },
     {
+      title: "the older shim runs containers, too, and its own exits are told",
+      prepare,
+      steps: [
+        runContainer(["--rm", "--runtime", "io.containerd.runc.v1"], "one", sh("echo hello; exit 3")),
+        sleeping("bg", ["--runtime", "io.containerd.runc.v1"]),
+        task("exec", "--exec-id", "e", "bg", ...sh("exit 4")),
+        task("ls"),
+        task("rm", "-f", "bg"),
+        task("ls"),
+      ],
+    },
+    {
       title: "output goes where it is sent",
       prepare,
       steps: [

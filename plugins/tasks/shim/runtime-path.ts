@@ -27,13 +27,8 @@ export function resolveRuntime(runtime: string, places: SearchPlaces): string {
       "correct runtime name should be either format like `io.containerd.runc.v1` or a full path to the binary";
     throw failure(`invalid runtime name ${runtime}, ${expected}`);
   }
-  const folders = places.path.split(":").filter((folder) => isAbsolute(folder));
-  const found = [
-    ...folders.map((folder) => join(folder, name)).filter(isProgram),
-    ...[join(places.daemonFolder, name)].filter(exists),
-  ];
-  const [path] = found;
-  if (path !== undefined) return path;
+  const found = findShim(name, places.path) ?? [join(places.daemonFolder, name)].find(exists);
+  if (found !== undefined) return found;
   throw failure(`runtime ${quote(runtime)} binary not installed ${quote(name)}: file does not exist`);
 }
 
@@ -42,6 +37,16 @@ function shimName(runtime: string): string | undefined {
   const parts = runtime.split(".");
   const [name, version] = parts.slice(-2);
   return parts.length < 2 ? undefined : `containerd-shim-${name}-${version}`;
+}
+
+/** A program by its path, or by its name in PATH; undefined: it is not installed. */
+export function findShim(name: string, path: string): string | undefined {
+  if (isAbsolute(name)) return isProgram(name) ? name : undefined;
+  return path
+    .split(":")
+    .filter((folder) => isAbsolute(folder))
+    .map((folder) => join(folder, name))
+    .find(isProgram);
 }
 
 function failure(message: string): HostError {

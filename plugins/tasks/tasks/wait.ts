@@ -1,5 +1,6 @@
 import { unknownExit, unknownExitStatus } from "../process-exit.ts";
 import { ConnectionClosed } from "../ttrpc/connection.ts";
+import { hasFailedStart } from "./start-process.ts";
 import type { ShimTask } from "./shim-task.ts";
 
 /**
@@ -11,9 +12,9 @@ export async function waitFor(
   execId: string,
   call: { readonly signal: AbortSignal; readonly deadlineMs: number | undefined },
 ) {
-  // The shim takes it for ended and would say 0.
-  if (task.cutOffStarts.has(execId) && task.failedStarts.has(execId)) return unknownExit();
   try {
+    // The shim takes one for ended whose start failed, and would say 0.
+    if (task.cutOffStarts.has(execId) && (await hasFailedStart(task, execId, call))) return unknownExit();
     const { exitStatus, exitedAt } = await task.shim.task.wait({ id: task.id, execId }, call);
     return { exitStatus, ...(exitedAt && { exitedAt }) };
   } catch (error) {
