@@ -2,6 +2,7 @@ import { chmodSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { definePlugins, HostError, type PluginContext, type PluginDefinition } from "bulkhead/plugin";
 import { timeoutOf, type OptConfig, type RuntimeConfig } from "./config.ts";
+import { BegunStarts } from "./exits/begun-starts.ts";
 import { LostTasks } from "./exits/lost-tasks.ts";
 import { Tombstones } from "./exits/tombstones.ts";
 import { useOptFolder } from "./opt.ts";
@@ -48,6 +49,7 @@ async function openRuntime(context: PluginContext<RuntimeConfig>) {
     tasks: new TaskTable(),
     tombstones: new Tombstones(join(own, "exits"), log),
     lost,
+    starts: new BegunStarts(join(own, "starts")),
     log,
     signal: stopped,
   };

@@ -23,6 +23,7 @@ import { metricsOf } from "./tasks/metrics.ts";
 import { processOf, stateOf } from "./tasks/process-state.ts";
 import type { RuntimeParts } from "./tasks/runtime-parts.ts";
 import type { ShimTask } from "./tasks/shim-task.ts";
+import { startProcess } from "./tasks/start-process.ts";
 import { waitFor } from "./tasks/wait.ts";
 
 /** Answers for a namespace's containers. */
@@ -73,9 +74,8 @@ export function tasksService(parts: RuntimeParts, peers: Peers): Service {
       return { containerId, pid: task.pid };
     },
     async start({ containerId: id, execId }, context) {
-      const { shim } = await processIn(id, execId, context);
-      const { pid } = await shim.task.start({ id, execId }, limitsOf(context));
-      return { pid };
+      const task = await processIn(id, execId, context);
+      return { pid: await startProcess(parts, task, execId, limitsOf(context)) };
     },
     async delete({ containerId }, context) {
       const task = await taskOf(containerId, context);
@@ -87,6 +87,8 @@ export function tasksService(parts: RuntimeParts, peers: Peers): Service {
       await stateOf(task, execId, limitsOf(context));
       const exit = exitOf(await shim.task.delete({ id, execId }, limitsOf(context)));
       parts.tombstones.add({ namespace, id, execId, ...exit });
+      parts.starts.end({ namespace, id, execId });
+      task.failedStarts.delete(execId);
       return { id: execId, ...exit };
     },
     async get({ containerId, execId }, context) {

@@ -70,10 +70,15 @@ export class Tombstones {
     return entry !== undefined && this.#isFresh(entry) ? entry.tombstone : undefined;
   }
 
+  /** Whether an earlier generation has deleted a task with this first process, however long ago. */
+  isDeleted(namespace: string, id: string, pid: number): boolean {
+    return this.#earlier.get(keyOf({ namespace, id, execId: "" }))?.tombstone.pid === pid;
+  }
+
   #read(): Entry[] {
     try {
       const lines = readFileSync(this.#file, "utf8").split("\n");
-      return lines.flatMap((line) => entryOf(line) ?? []).filter((entry) => this.#isFresh(entry));
+      return lines.flatMap((line) => entryOf(line) ?? []);
     } catch {
       return [];
     }

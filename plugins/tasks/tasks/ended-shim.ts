@@ -13,6 +13,7 @@ export function watchShim(parts: RuntimeParts, task: ShimTask): void {
     if (parts.signal.aborted) return; // we go; the shim stays
     const exit = await cleanUp(parts, task);
     await removeBundle(parts, task);
+    parts.starts.endAll(task);
     task.end(exit);
   });
 }

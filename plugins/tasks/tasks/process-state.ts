@@ -33,7 +33,8 @@ export async function processOf({ timeouts, log }: RuntimeParts, task: ShimTask,
   }
 }
 
-interface StateCall {
+/** Until when a shim is to answer. */
+export interface StateCall {
   readonly signal?: AbortSignal;
   readonly deadlineMs: number | undefined;
 }

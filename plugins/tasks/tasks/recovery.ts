@@ -45,18 +45,17 @@ async function loadBundle(parts: RuntimeParts, bundle: Bundle): Promise<void> {
   if (binary === undefined) return bundle.delete(); // its shim was never started
   const program = new ShimProgram(binary, bundle, parts.host);
   // A start that outlived us may be about to say where its shim listens.
-  if (readAddress(bundle) === undefined) await endsOfStarts(bundle.path, timeouts.loadMs);
-  const address = readAddress(bundle);
-  if (address === undefined) return bundle.delete();
+  if (!hasAddress(bundle)) await endsOfStarts(bundle.path, timeouts.loadMs);
+  if (!hasAddress(bundle)) return bundle.delete();
   let shimLog: ShimLog | undefined;
   try {
     shimLog = ShimLog.open(bundle);
-    const shim = await Shim.connect({ bundle, program, log: shimLog }, address, timeouts.loadMs);
+    const shim = await Shim.connect({ bundle, program, log: shimLog }, readAddress(bundle), timeouts.loadMs);
     return await takeUp(parts, shim);
   } catch (error) {
     shimLog?.[Symbol.dispose]();
     log.warn("shim of an earlier generation cannot be taken up", { ...nameOf(bundle), error: String(error) });
-    await cleanUpLost(parts, bundle, program, address);
+    await cleanUpLost(parts, bundle, program);
   }
 }
 
@@ -64,18 +63,20 @@ async function loadBundle(parts: RuntimeParts, bundle: Bundle): Promise<void> {
 async function takeUp(parts: RuntimeParts, shim: Shim): Promise<void> {
   const { id } = shim.bundle;
   const call = deadlineIn(parts.timeouts.loadMs);
-  const task = new ShimTask(shim);
+  const task = new ShimTask(shim, parts.starts.of(shim.bundle));
+  let hasTask: boolean;
   try {
     task.pid = (await shim.task.connect({ id }, call)).taskPid;
-    // A shim that was started, and never asked to make anything, nobody knows of.
-    task.isEmpty = task.pid === 0 && (await hasNoProcess(shim, call));
+    hasTask = task.pid !== 0 || !(await hasNoProcess(shim, call));
   } catch (error) {
     shim[Symbol.dispose]();
     throw error;
   }
-  if (!task.isEmpty) parts.tasks.add(task);
+  if (hasTask) parts.tasks.add(task);
   watchShim(parts, task);
-  if (!task.isEmpty) return;
+  if (hasTask) return;
+  // Nobody knows of it. If it was asked to make something, that was cut off, and the half of it must go.
+  task.isEmpty = shim.bundle.readText("options.json") === undefined;
   await shim.task.shutdown({ id, now: false }, deadlineIn(parts.timeouts.shutdownMs)).catch(() => {});
   shim[Symbol.dispose]();
   await task.ended;
@@ -93,13 +94,14 @@ async function hasNoProcess(shim: Shim, call: { readonly deadlineMs: number }): 
 
 /** A shim that died while we were away: what became of its task is told once, if there was one. */
 async function cleanUpLost(
-  { lost, timeouts, log }: RuntimeParts,
+  { lost, tombstones, timeouts, log }: RuntimeParts,
   bundle: Bundle,
   program: ShimProgram,
-  { address }: ShimAddress,
 ): Promise<void> {
+  const address = bundle.readText("address") ?? "";
   const pid = Number(bundle.readText("init.pid") ?? 0) || 0;
-  const hadTask = pid > 0;
+  // One that was deleted has told of its end; only its bundle was still to go.
+  const hadTask = pid > 0 && !tombstones.isDeleted(bundle.namespace, bundle.id, pid);
   let exit = unknownExit(pid);
   try {
     exit = await program.delete(timeouts.cleanupMs);
@@ -122,11 +124,16 @@ function removeStaleSocket(address: string, log: RuntimeParts["log"]): void {
   }
 }
 
-function readAddress(bundle: Bundle): ShimAddress | undefined {
+function hasAddress(bundle: Bundle): boolean {
+  return ["bootstrap.json", "address"].some((name) => bundle.readText(name) !== undefined);
+}
+
+/** Throws for one of a kind that is not offered. */
+function readAddress(bundle: Bundle): ShimAddress {
   const bootstrap = bundle.readText("bootstrap.json");
-  if (bootstrap !== undefined) return parseBootstrap(bootstrap);
-  const address = bundle.readText("address");
-  return address === undefined ? undefined : { address, version: 2 };
+  return bootstrap === undefined
+    ? { address: bundle.readText("address") ?? "", version: 2 }
+    : parseBootstrap(bootstrap);
 }
 
 function nameOf({ namespace, id }: Bundle): BundleName {

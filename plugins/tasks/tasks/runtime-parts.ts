@@ -1,5 +1,6 @@
 import type { Log } from "bulkhead/plugin";
 import type { BundleRoots } from "../bundle/bundle.ts";
+import type { BegunStarts } from "../exits/begun-starts.ts";
 import type { LostTasks } from "../exits/lost-tasks.ts";
 import type { Tombstones } from "../exits/tombstones.ts";
 import type { SearchPlaces } from "../shim/runtime-path.ts";
@@ -29,6 +30,7 @@ export interface RuntimeParts {
   readonly tasks: TaskTable;
   readonly tombstones: Tombstones;
   readonly lost: LostTasks;
+  readonly starts: BegunStarts;
   readonly log: Log;
   /** Aborted when the package stops: shims are left alone from then on. */
   readonly signal: AbortSignal;

@@ -17,9 +17,15 @@ export class ShimTask {
   pid = 0;
   /** Its shim said that it has made nothing, so there is nothing to take away. */
   isEmpty = false;
+  /** Execs that were asked to start and did not, as far as is known: they must not be asked again. */
+  readonly failedStarts = new Set<string>();
+  /** Those of them that an earlier generation was about to start when it ended: how they ended nobody knows. */
+  readonly cutOffStarts: ReadonlySet<string>;
   readonly #ended = Promise.withResolvers<ProcessExit | undefined>();
 
-  constructor(shim: Shim) {
+  constructor(shim: Shim, cutOffStarts: readonly string[] = []) {
+    this.cutOffStarts = new Set(cutOffStarts);
+    for (const execId of cutOffStarts) this.failedStarts.add(execId);
     this.namespace = shim.bundle.namespace;
     this.id = shim.bundle.id;
     this.shim = shim;

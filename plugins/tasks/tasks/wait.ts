@@ -1,5 +1,6 @@
-import { unknownExitStatus } from "../process-exit.ts";
+import { unknownExit, unknownExitStatus } from "../process-exit.ts";
 import { ConnectionClosed } from "../ttrpc/connection.ts";
+import { hasFailedStart } from "./start-process.ts";
 import type { ShimTask } from "./shim-task.ts";
 
 /**
@@ -12,6 +13,8 @@ export async function waitFor(
   call: { readonly signal: AbortSignal; readonly deadlineMs: number | undefined },
 ) {
   try {
+    // The shim takes one for ended whose start failed, and would say 0.
+    if (task.cutOffStarts.has(execId) && (await hasFailedStart(task, execId, call))) return unknownExit();
     const { exitStatus, exitedAt } = await task.shim.task.wait({ id: task.id, execId }, call);
     return { exitStatus, ...(exitedAt && { exitedAt }) };
   } catch (error) {
