@@ -46,8 +46,8 @@ export function observe(filters: readonly string[], steps: readonly Step[]): Ste
   };
 }
 
-/** The same with `ctr events`, as the lines it prints. */
-export function printed(filters: readonly string[], steps: readonly Step[]): Step {
+/** The same with `ctr events`, as the lines it prints; `last` is waited for, where an event comes later than the steps. */
+export function printed(filters: readonly string[], steps: readonly Step[], last?: RegExp): Step {
   return {
     title: `ctr events ${filters.join(" ")}`,
     run: async (target) => {
@@ -60,6 +60,7 @@ export function printed(filters: readonly string[], steps: readonly Step[]): Ste
       ]);
       await within("ctr listens", announce(target, child.output.waitFor(/\/observer\/ready/)), observeMs);
       for (const step of steps) await step.run(target);
+      if (last !== undefined) await child.output.waitFor(last);
       await mark(target, endTopic);
       await child.output.waitFor(/\/observer\/end/);
       return child.output.lines.filter((line) => !line.includes("/observer/"));
