@@ -1,5 +1,5 @@
 /**
- * `npm run bench -- boot|content|calls|fleet|router|unpack`: measures this checkout against the stock daemon (the router against
+ * `npm run bench -- boot|content|calls|fleet|gc|router|snapshots|unpack`: measures this checkout against the stock daemon (the router against
  * HAProxy and nginx), in alternation in one run; prints a table and writes `.cache/bench/<name>.json`. On a busy
  * machine compare the ratios, not the figures.
  */
@@ -9,18 +9,22 @@ import { measureBoot } from "./bench/boot.ts";
 import { measureCalls } from "./bench/calls.ts";
 import { measureContent } from "./bench/content.ts";
 import { measureFleet } from "./bench/fleet.ts";
+import { measureGc } from "./bench/gc.ts";
 import { publish, type Report } from "./bench/report.ts";
 import { soakRouter } from "./bench/router-soak.ts";
 import { measureRouter } from "./bench/router.ts";
+import { measureSnapshots } from "./bench/snapshots.ts";
 import { measureUnpack } from "./bench/unpack.ts";
 
-const usage = `usage: npm run bench -- boot|content|calls|fleet|router|unpack [options]
+const usage = `usage: npm run bench -- boot|content|calls|fleet|gc|router|snapshots|unpack [options]
 
   --json           print JSON instead of tables
-  content, router, unpack:
+  content, gc, router, snapshots, unpack:
   --rounds N       rounds (default 3)
   content:
   --mebibytes N    size of the blob (default 1024)
+  gc:
+  --images N       images of ten layers (default 1000)
   router:
   --seconds N      seconds of one load on one proxy in one round (default 1)
   --only TEXT      only loads whose name contains it: "32 B unary", "1 x 64"
@@ -42,6 +46,7 @@ const { values, positionals } = parseArgs({
     only: { type: "string", default: "" },
     minutes: { type: "string", default: "0" },
     mebibytes: { type: "string", default: "1024" },
+    images: { type: "string", default: "1000" },
   },
 });
 const numbers = {
@@ -49,6 +54,7 @@ const numbers = {
   seconds: Number(values.seconds),
   minutes: Number(values.minutes),
   mebibytes: Number(values.mebibytes),
+  images: Number(values.images),
 };
 
 interface Benchmark {
@@ -61,6 +67,8 @@ const benchmarks: Readonly<Record<string, Benchmark>> = {
   content: { needs: ["containerd", "go-load"], measure: async () => ({ rows: await measureContent(numbers) }) },
   calls: { needs: ["containerd", "go-load"], measure: async () => ({ rows: await measureCalls() }) },
   fleet: { needs: ["go-echo"], measure: async () => ({ rows: await measureFleet() }) },
+  gc: { needs: ["containerd", "go-load"], measure: () => measureGc(numbers) },
+  snapshots: { needs: ["containerd", "go-load"], measure: () => measureSnapshots(numbers) },
   unpack: { needs: ["containerd", "pigz"], measure: () => measureUnpack(numbers) },
   router: {
     needs: ["haproxy", "nginx", "go-hop"],
@@ -75,8 +83,9 @@ if (values.help) {
   console.log(usage);
   process.exit(0);
 }
-const { rounds, seconds, minutes, mebibytes } = numbers;
-if (benchmark === undefined || !(rounds >= 1 && seconds > 0 && minutes >= 0 && Number.isInteger(mebibytes))) {
+const { rounds, seconds, minutes, mebibytes, images } = numbers;
+const areCounts = [mebibytes, images].every((count) => Number.isInteger(count) && count > 0);
+if (benchmark === undefined || !(rounds >= 1 && seconds > 0 && minutes >= 0 && areCounts)) {
   console.error(usage);
   process.exit(64);
 }

@@ -63,7 +63,8 @@ export class Collector implements AsyncDisposable {
       const namespaces = Array.from(database.range(tables.namespace, []), ({ value }) => value.name);
       for (const namespace of namespaces) {
         const options = { slices, nowMs: Date.now(), signal };
-        const unreachable = (await scanNamespace(database, namespace, options)).unreachable();
+        const graph = await scanNamespace(database, namespace, options);
+        const unreachable = await graph.unreachable(() => slices.pause(signal));
         await slices.pause(signal);
         this.#parts.onStep?.("marked");
         removed += await sweep(this.#parts, this.#log, namespace, unreachable, slices);

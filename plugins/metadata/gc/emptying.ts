@@ -6,6 +6,7 @@ import { collectorCall, deleteFrom, snapshotterOf, type Deletion } from "./back-
 import type { OwnWrites } from "./own-writes.ts";
 import { findReferenced } from "./references.ts";
 import type { Removals } from "./removals.ts";
+import { Slices } from "./slices.ts";
 import { deferTrash, dropTrash, listTrash, type TrashStore } from "./trash.ts";
 
 /** Deletions that a back end is asked for at once. */
@@ -36,7 +37,13 @@ export async function emptyTrash(
   onDeleted: () => void,
   signal: AbortSignal,
 ): Promise<Emptied> {
-  const queue = new DeletionOrder(listTrash(parts.content.database, store));
+  const slices = new Slices();
+  const queue = new DeletionOrder();
+  for (const entries of listTrash(parts.content.database, store)) {
+    queue.add(entries);
+    await slices.pause(signal);
+  }
+  queue.begin();
   let [deleted, left] = [0, 0];
   let isAway = !isLoaded(parts, store);
   for (let batch = queue.take(isAway ? 0 : atOnce); batch.length > 0; batch = queue.take(isAway ? 0 : atOnce)) {
@@ -125,16 +132,20 @@ async function cleanUp({ snapshots, log }: EmptyingParts, store: TrashStore, sig
 
 /** Entries in an order in which children come before their parents; pure. */
 class DeletionOrder {
-  readonly #entries: Map<string, Trash>;
+  readonly #entries = new Map<string, Trash>();
   readonly #children = new Map<string, number>();
   readonly #ready: Trash[] = [];
 
-  constructor(entries: readonly Trash[]) {
-    this.#entries = new Map(entries.map((entry) => [entry.key, entry]));
-    for (const { parent } of entries) {
-      if (this.#entries.has(parent)) this.#children.set(parent, (this.#children.get(parent) ?? 0) + 1);
+  add(entries: readonly Trash[]): void {
+    for (const entry of entries) {
+      this.#entries.set(entry.key, entry);
+      if (entry.parent !== "") this.#children.set(entry.parent, (this.#children.get(entry.parent) ?? 0) + 1);
     }
-    for (const entry of entries) if (!this.#children.has(entry.key)) this.#ready.push(entry);
+  }
+
+  /** After the last was added. */
+  begin(): void {
+    for (const entry of this.#entries.values()) if (!this.#children.has(entry.key)) this.#ready.push(entry);
   }
 
   /** Entries that wait for their children. */

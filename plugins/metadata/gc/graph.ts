@@ -10,6 +10,12 @@ export interface Links {
 
 const none: Links = { links: [], flat: [] };
 
+/** Lets others run, if it is time. */
+export type Pause = () => Promise<void>;
+
+/** Objects looked at between two pauses: some tenths of a millisecond. */
+const stride = 256;
+
 /**
  * The objects of a namespace with what keeps what. Pure: filled by a scan, then asked for what nothing keeps
  * (containerd gc/gc.go and metadata/gc.go). Objects are numbered, so that each name is looked up once.
@@ -40,18 +46,24 @@ export class Graph {
 
   /**
    * Objects that nothing keeps, those that refer to others before what they refer to: whoever removes them one by one
-   * leaves at any time only objects with all they refer to.
+   * leaves at any time only objects with all they refer to. `pause` is called now and then; the graph must not change
+   * meanwhile. Rejects when it does.
    */
-  unreachable(): Node[] {
+  async unreachable(pause: Pause = () => Promise.resolve()): Promise<Node[]> {
     const full = new Uint8Array(this.#nodes.length);
-    this.#reach(this.#roots, ({ links }) => links, full);
+    await this.#reach(this.#roots, ({ links }) => links, full, pause);
     const flat = new Uint8Array(this.#nodes.length);
-    this.#reach(this.#flatRoots, (links) => links.flat, flat);
-    return this.#referrersFirst((number) => full[number] === 0 && flat[number] === 0);
+    await this.#reach(this.#flatRoots, (links) => links.flat, flat, pause);
+    return this.#referrersFirst((number) => full[number] === 0 && flat[number] === 0, pause);
   }
 
   /** Marks what is reached with ones. */
-  #reach(from: readonly Node[], next: (links: Links) => readonly Node[], reached: Uint8Array): void {
+  async #reach(
+    from: readonly Node[],
+    next: (links: Links) => readonly Node[],
+    reached: Uint8Array,
+    pause: Pause,
+  ): Promise<void> {
     const waiting: number[] = [];
     const visit = (node: Node): void => {
       const number = this.#numbers.get(node);
@@ -59,14 +71,19 @@ export class Graph {
       reached[number] = 1;
       waiting.push(number);
     };
-    from.forEach(visit);
+    for (const [index, node] of from.entries()) {
+      visit(node);
+      if (index % stride === 0) await pause();
+    }
+    let steps = 0;
     for (let number = waiting.pop(); number !== undefined; number = waiting.pop()) {
       next(this.#links[number] ?? none).forEach(visit);
+      if (++steps % stride === 0) await pause();
     }
   }
 
   /** Depth-first, each object noted when all it refers to has been; then backwards. */
-  #referrersFirst(isWanted: (number: number) => boolean): Node[] {
+  async #referrersFirst(isWanted: (number: number) => boolean, pause: Pause): Promise<Node[]> {
     const seen = new Uint8Array(this.#nodes.length);
     const done: Node[] = [];
     const path: { readonly number: number; next: number }[] = [];
@@ -75,8 +92,10 @@ export class Graph {
       seen[number] = 1;
       path.push({ number, next: 0 });
     };
+    let steps = 0;
     for (const start of this.#nodes.keys()) {
       enter(start);
+      if (++steps % stride === 0) await pause();
       for (let top = path.at(-1); top !== undefined; top = path.at(-1)) {
         const target = this.#links[top.number]?.links[top.next++];
         if (target !== undefined) enter(this.#numbers.get(target));

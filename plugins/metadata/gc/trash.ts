@@ -1,7 +1,9 @@
 import type { Trash } from "#proto/gen/bulkhead/metadata/v1/records_pb.ts";
-import type { Reader } from "../../shared/database/reader.ts";
+import { keyRangeEnd } from "../../shared/database/key.ts";
+import { recordKey, type Entry, type Reader } from "../../shared/database/reader.ts";
 import type { Transaction } from "../../shared/database/transaction.ts";
 import { tables } from "../database/tables.ts";
+import { recordBlocks } from "../listing.ts";
 
 /** Where something is to be deleted. */
 export type TrashStore = "content" | "ingests" | `snapshots/${string}`;
@@ -25,12 +27,20 @@ export function dropTrash(tx: Transaction, store: TrashStore, key: string): void
   if (tx.has(tables.trash, [store, key])) tx.remove(tables.trash, [store, key]);
 }
 
-/** What is to be deleted in a store. */
-export function listTrash(reader: Reader, store: TrashStore): Trash[] {
-  return Array.from(reader.range(tables.trash, [store]), ({ value }) => value);
+/** What is to be deleted in a store, some at a time. */
+export function listTrash(reader: Reader, store: TrashStore): Iterable<readonly Trash[]> {
+  return recordBlocks(reader, tables.trash, [store]);
 }
 
-/** The stores that have trash. */
+/** The stores that have trash; looks at one entry of each. */
 export function trashStores(reader: Reader): TrashStore[] {
-  return [...new Set(Array.from(reader.range(tables.trash, []), ({ value }) => value.store as TrashStore))];
+  const stores: TrashStore[] = [];
+  let after: Entry<unknown> | undefined;
+  for (;;) {
+    const [first] = reader.range(tables.trash, [], { after });
+    if (first === undefined) return stores;
+    const store = first.value.store as TrashStore;
+    stores.push(store);
+    after = { key: keyRangeEnd(recordKey(tables.trash, [store])), value: undefined };
+  }
 }

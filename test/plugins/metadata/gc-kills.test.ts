@@ -30,7 +30,7 @@ const steps = [
 /** How often a step is reached before the process dies there. */
 const times = Array.from({ length: scaled(3) }, (_, index) => 1 + index * 3);
 /** Images that are pulled before a kill that never comes. */
-const pullLimit = 60;
+const pullLimit = 300;
 
 for (const step of steps) {
   for (const nth of times) {
