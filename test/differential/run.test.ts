@@ -4,7 +4,7 @@ import { Tasks } from "#proto/gen/containerd/services/tasks/v1/tasks_pb.ts";
 import { compareCases } from "./compare.ts";
 import { printed } from "./observe.ts";
 import { call, run, type Step } from "./steps.ts";
-import { masked, onPty, runContainer, task, untilStatus, withRootfs } from "./task-steps.ts";
+import { execShowing, masked, onPty, runContainer, task, untilStatus, withRootfs } from "./task-steps.ts";
 
 const prepare = withRootfs;
 const sh = (script: string) => ["/bin/sh", "-c", script];
@@ -157,13 +157,15 @@ compareCases(
       prepare,
       steps: [
         sleeping("c"),
-        task("exec", "--exec-id", "a", "c", ...sh("echo one; echo two >&2; exit 9")),
-        task("exec", "--exec-id", "a", "c", "/bin/echo", "again"),
+        execShowing(["--exec-id", "a"], "c", "echo one; echo two >&2; (exit 9)", ["one", "two"]),
+        execShowing(["--exec-id", "a"], "c", "echo again", ["again"]),
         masked(
-          run(["task", "exec", "--exec-id", "in", "c", ...sh("read -r line; echo got $line")], { stdin: "given\n" }),
+          run(["task", "exec", "--exec-id", "in", "c", ...sh('read -r line && [ "$line" = given ] && exit 8')], {
+            stdin: "given\n",
+          }),
         ),
-        task("exec", "--exec-id", "cwd", "--cwd", "/tmp", "c", ...sh("pwd")),
-        task("exec", "--exec-id", "user", "--user", "33", "c", "/bin/id", "-u"),
+        execShowing(["--exec-id", "cwd", "--cwd", "/tmp"], "c", "pwd", ["/tmp"]),
+        execShowing(["--exec-id", "user", "--user", "33"], "c", "id -u", ["33"]),
         task("exec", "--exec-id", "none", "c", "/bin/absent"),
         task("exec", "--exec-id", "bad id", "c", "/bin/true"),
         task("exec", "-d", "--exec-id", "stays", "c", "/bin/sleep", "1000"),

@@ -34,7 +34,10 @@ export interface CallScope {
 const callMs = 20_000;
 
 /** Runs the stock `ctr`; `{ns}` and `{files}` in arguments stand for the case's namespace and folder. */
-export function run(args: readonly string[], options: { stdin?: string | Uint8Array; namespace?: string } = {}): Step {
+export function run(
+  args: readonly string[],
+  options: { stdin?: string | Uint8Array; until?: readonly string[]; namespace?: string } = {},
+): Step {
   return {
     title: `ctr ${args.join(" ")}`,
     run: async (target) => {
@@ -42,6 +45,7 @@ export function run(args: readonly string[], options: { stdin?: string | Uint8Ar
       const { code, stdout, stderr } = await ctr(target.daemon.address, words, {
         namespace: fill(options.namespace ?? "{ns}", target),
         ...(options.stdin === undefined ? {} : { stdin: options.stdin }),
+        ...(options.until === undefined ? {} : { until: options.until }),
       });
       return { code, stdout, stderr: stderr.replace(/^ctr: rpc error: code = (\w+) desc = /, "ctr: [$1] ") };
     },

@@ -24,6 +24,15 @@ export function task(...words: readonly string[]): Step {
   return masked(run(["task", ...words]));
 }
 
+/**
+ * `ctr task exec` of a script that prints `shown` and ends once that was seen: what a process says last may be lost, since
+ * ctr stops copying when it ends, whichever daemon it talks to.
+ */
+export function execShowing(flags: readonly string[], id: string, script: string, shown: readonly string[]): Step {
+  const words = ["task", "exec", ...flags, id, "/bin/sh", "-c", `${script}; code=$?; cat > /dev/null; exit $code`];
+  return masked(run(words, { until: shown }));
+}
+
 /** The same step without what differs from run to run: process ids, and clocks in log lines. */
 export function masked(step: Step): Step {
   return view(step, maskAll);

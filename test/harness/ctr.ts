@@ -10,6 +10,8 @@ export interface CtrResult {
 
 export interface CtrOptions {
   readonly stdin?: string | Uint8Array;
+  /** The input ends only when the command has printed all of these; default: at once. */
+  readonly until?: readonly string[];
   readonly namespace?: string;
   readonly ms?: number;
   readonly cwd?: string;
@@ -33,7 +35,15 @@ export async function ctr(address: string, args: readonly string[], options: Ctr
   child.stderr.on("data", (bytes: Buffer) => stderr.push(bytes));
   // A command that fails early closes its input; that is its answer, not an error of ours.
   child.stdin.on("error", () => undefined);
-  child.stdin.end(options.stdin ?? "");
+  const { stdin = "", until = [] } = options;
+  child.stdin.write(stdin);
+  const endInput = (): void => {
+    const shown = text([...stdout, ...stderr]);
+    if (until.every((each) => shown.includes(each))) child.stdin.end();
+  };
+  child.stdout.on("data", endInput);
+  child.stderr.on("data", endInput);
+  endInput();
   const [code, signal] = (await once(child, "close")) as [number | null, string | null];
   if (signal === "SIGKILL") throw new Error(`ctr ${args.join(" ")} did not end in time: ${text(stderr)}`);
   return { code, stdout: text(stdout), stderr: text(stderr) };
