@@ -9,6 +9,8 @@ export interface WalkingConfig {
   readonly max_entries: number;
   readonly max_ratio: number;
   readonly keep_free_bytes: number;
+  /** Folder whose bin comes first in PATH; empty: none. */
+  readonly opt_path?: string;
   readonly stream_processors: Readonly<
     Record<string, Pick<ProcessorConfig, "accepts" | "returns" | "path"> & Partial<ProcessorConfig>>
   >;

@@ -1,5 +1,6 @@
 import { dirname, join } from "node:path";
 import { definePlugins, HostError, type PluginContext, type PluginDefinition } from "bulkhead/plugin";
+import { putOptFolderFirst } from "../shared/opt-folder.ts";
 import { limitsOf, processorsOf, type DiffServiceConfig, type WalkingConfig } from "./config.ts";
 import type { Differ } from "./differ.ts";
 import { sweepFolder, sweepOtherGenerations } from "./mounts/temp-mount.ts";
@@ -17,6 +18,8 @@ let ordered: Differ | undefined;
 
 function openWalking(context: PluginContext<WalkingConfig>) {
   const { config, log, peers } = context;
+  // Before the threads are made: each has its own copy of the environment.
+  if (config.opt_path !== undefined && config.opt_path !== "") putOptFolderFirst(config.opt_path);
   const folder = join(dirname(context.root), "tmpmounts");
   const generation = `${context.package}-${context.generation}`;
   for (const error of sweepOtherGenerations(folder, context.package, generation)) {

@@ -1,12 +1,12 @@
 import { fileURLToPath } from "node:url";
-import type { Config, JsonObject } from "./config.ts";
+import type { Config, Json, JsonObject } from "./config.ts";
 import type { PluginDeclaration } from "./manifest.ts";
 
 /** A key of plugins' configs that the host fills in for those of a type whose schema knows it. */
 interface HostKey {
   readonly type: string;
   readonly key: string;
-  readonly value: (config: Config, own: JsonObject | undefined) => JsonObject;
+  readonly value: (config: Config, own: JsonObject | undefined) => Json;
 }
 
 const hostKeys: readonly HostKey[] = [
@@ -16,6 +16,15 @@ const hostKeys: readonly HostKey[] = [
     key: "stream_processors",
     value: ({ streamProcessors }, own) =>
       ({ ...Object.fromEntries(streamProcessors), ...own }) as unknown as JsonObject,
+  },
+  {
+    // Where optional programs are, which shims find there, too; empty: nowhere.
+    type: "io.containerd.differ.v1",
+    key: "opt_path",
+    value: ({ plugins, version, disabledPlugins }) => {
+      const id = version === 1 ? "opt" : optPlugin;
+      return disabledPlugins.includes(id) ? "" : (plugins.get(id)?.["path"] ?? defaultOptPath);
+    },
   },
   {
     // What shims are told of the daemon.
@@ -29,6 +38,9 @@ const hostKeys: readonly HostKey[] = [
     }),
   },
 ];
+
+const optPlugin = "io.containerd.internal.v1.opt";
+const defaultOptPath = "/opt/containerd";
 
 /** The launcher: of this checkout, or of the installed package. */
 const daemonProgram = fileURLToPath(

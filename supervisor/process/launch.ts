@@ -12,6 +12,7 @@ import {
 import { isAbsolute, join } from "node:path";
 import { HostError } from "#proto/wire/errors.ts";
 import { uriOf, type Manifest } from "../config/manifest.ts";
+import { tasksPackage } from "../config/tasks-rule.ts";
 import { identityOf, type Identity } from "./accounts.ts";
 import { withLaunchPrefix } from "./launch-prefix.ts";
 import { readyFd, ttrpcFd } from "./package-process.ts";
@@ -157,7 +158,8 @@ export function packageCommand(
     nofile: manifest.limits.nofile,
     coreBytes: manifest.limits.coreBytes,
     cgroupFiles,
-    oomScoreAdj: host.childOomScoreAdj,
+    // Shims set their own by their parent's, as they do under containerd.
+    oomScoreAdj: manifest.name === tasksPackage ? undefined : host.childOomScoreAdj,
   };
   return withLaunchPrefix(words, settings, host.privileges.setpriv);
 }
