@@ -1,19 +1,22 @@
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
-import { readdirSync } from "node:fs";
+import { readdirSync, truncateSync, writeFileSync } from "node:fs";
 import { test } from "node:test";
 import { isHostError } from "#proto/wire/errors.ts";
 import { launchBulkhead, prepareBulkhead, startBulkhead, type BulkheadDaemon } from "../../harness/bulkhead-daemon.ts";
+import { defaultDeadlineMs } from "../../harness/deadline.ts";
 import { assertNothingLeft, processesNaming } from "../../harness/leftovers.ts";
 import { skipWithout } from "../../harness/peers.ts";
 import { statusOf } from "../../harness/plugin-status.ts";
 import { processEnd } from "../../harness/process-end.ts";
 import { untilStatus } from "../../harness/status-watch.ts";
-import { makeTempFolder } from "../../harness/temp-folder.ts";
+import { makeTempFolder, type TempFolder } from "../../harness/temp-folder.ts";
 import { LayerClient } from "./layer-client.ts";
 import { beginStalled, mountedBind, smallLayer, stallingConfig, tempMountsOf } from "./stalled-apply.ts";
 
 const skip = skipWithout({ root: true });
+/** Of a file with nothing in it. */
+const hugeBytes = 2 ** 40;
 
 async function applySmall(daemon: BulkheadDaemon, mounts: ReturnType<typeof mountedBind>): Promise<void> {
   using client = new LayerClient(daemon.address);
@@ -111,3 +114,40 @@ test("a daemon that is killed whole leaves no mount behind once it is back", { s
   await second.waitForExit(20_000);
   await assertNothingLeft(folder.path);
 });
+
+test("a differ that is told to end releases what it has mounted, and drops the layer that it was making", {
+  skip,
+}, async () => {
+  await using folder = await makeTempFolder("v");
+  await using daemon = await startBulkhead({ config: stallingConfig(folder) });
+  const stalled = await beginStalled(daemon, folder, mountedBind(folder, "tree"));
+  using client = new LayerClient(daemon.address);
+  const diff = beginEndlessDiff(client, folder);
+  await untilUploads(client, (count) => count === 1 && tempMountsOf(daemon.root).length > 1);
+  const { pid, generation } = await statusOf(daemon, "differ");
+  process.kill(Number(pid), "SIGTERM");
+  for (const failure of [await stalled.failed, await diff]) assert.ok(isHostError(failure), String(failure));
+  stalled.client[Symbol.dispose]();
+  await untilStatus(daemon, "differ", (status) => status.generation > generation && status.state === "ready");
+  assert.deepEqual(tempMountsOf(daemon.root), []);
+  await untilUploads(client, (count) => count === 0);
+});
+
+/** Begins a layer of a file that nobody has the time to read; gives how it ended. */
+function beginEndlessDiff(client: LayerClient, folder: TempFolder): Promise<unknown> {
+  const [left, right] = [mountedBind(folder, "left"), mountedBind(folder, "right")];
+  const huge = folder.join("right", "huge");
+  writeFileSync(huge, "");
+  truncateSync(huge, hugeBytes);
+  return client.diff.diff({ left, right }, client.options).catch((error: unknown) => error);
+}
+
+/** Asks, call upon call, until there are as many uploads as are expected. */
+async function untilUploads(client: LayerClient, isExpected: (count: number) => boolean): Promise<void> {
+  const end = performance.now() + defaultDeadlineMs;
+  for (;;) {
+    const { statuses } = await client.content.listStatuses({}, client.options);
+    if (isExpected(statuses.length)) return;
+    assert.ok(performance.now() < end, `there are ${statuses.length} uploads`);
+  }
+}
