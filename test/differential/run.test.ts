@@ -14,8 +14,10 @@ const sleeping = (id: string, flags: readonly string[] = []) =>
 const onTerminal = (code: number) => `[ -t 0 ] && [ -t 1 ] && echo ready && read -r x && exit ${code}`;
 const killed = (id: string) => [task("kill", "-s", "9", id), untilStatus(id, "STOPPED")];
 
-function fileText(name: string): Step {
-  return { title: `the text of ${name}`, run: ({ files }) => readFile(join(files, name), "utf8") };
+/** Sorted: two outputs of a process meet in no order. */
+function fileLines(name: string): Step {
+  const read = async (files: string) => (await readFile(join(files, name), "utf8")).split("\n").sort();
+  return { title: `the lines of ${name}`, run: ({ files }) => read(files) };
 }
 
 compareCases(
@@ -96,7 +98,7 @@ compareCases(
           sh("echo to a file; echo and this >&2; exit 4"),
         ),
         untilStatus("logged", "STOPPED"),
-        fileText("log"),
+        fileLines("log"),
         task("rm", "logged"),
         run(["containers", "rm", "logged"]),
         runContainer(["-d", "--log-uri", "binary:///nowhere/logger"], "binary", ["/bin/true"]),

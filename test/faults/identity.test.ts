@@ -126,10 +126,8 @@ test("what cannot be done without privileges is said once at start, and with eac
 });
 
 test("limits, a user or no_new_privs of tasks are refused, with the reason", async () => {
-  await using folder = await makeTempFolder("i");
-  const broken = [quiet("tasks", "limits: { memory: 64MiB }\nuser: daemon\nnoNewPrivileges: true")];
-  const config = await packageFolder(folder, { broken });
-  await using daemon = await startBulkhead({ folder, config });
+  const config = "packages: { tasks: { limits: { memory: 64MiB }, user: daemon, noNewPrivileges: true } }\n";
+  await using daemon = await startBulkhead({ config });
   const { state, reason } = await statusOf(daemon, "tasks");
   assert.equal(state, "failed");
   assert.match(reason, /limits cannot be set for the package tasks: containers and their shims would inherit it/);
