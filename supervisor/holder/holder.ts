@@ -160,7 +160,7 @@ export class Holder {
     this.#held.manager.notify("READY=1");
     if (this.#settled) return;
     this.#settled = true;
-    settleAfterStart();
+    settleAfterStart({ keepsSmall: true });
   }
 
   #dump(): void {
