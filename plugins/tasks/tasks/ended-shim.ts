@@ -12,8 +12,7 @@ export function watchShim(parts: RuntimeParts, task: ShimTask): void {
   void task.shim.closed.then(async () => {
     if (parts.signal.aborted) return; // we go; the shim stays
     const exit = await cleanUp(parts, task);
-    await removeBundle(parts, task);
-    parts.starts.endAll(task);
+    removeFiles(parts, task);
     task.end(exit);
   });
 }
@@ -40,9 +39,10 @@ async function cleanUp(parts: RuntimeParts, task: ShimTask): Promise<ProcessExit
   return known;
 }
 
-async function removeBundle({ log }: RuntimeParts, { id, namespace, shim }: ShimTask): Promise<void> {
+function removeFiles({ log, starts }: RuntimeParts, { id, namespace, shim }: ShimTask): void {
   try {
     shim.bundle.delete();
+    starts.endAll({ id, namespace });
   } catch (error) {
     log.error("bundle not removed", { id, namespace, error: String(error) });
   }
