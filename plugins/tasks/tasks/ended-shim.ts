@@ -1,5 +1,6 @@
 import type { ProcessExit } from "../process-exit.ts";
 import { unknownExit } from "../process-exit.ts";
+import { removeStaleSocket } from "../shim/stale-socket.ts";
 import type { RuntimeParts } from "./runtime-parts.ts";
 import type { ShimTask } from "./shim-task.ts";
 
@@ -41,7 +42,9 @@ async function cleanUp(parts: RuntimeParts, task: ShimTask): Promise<ProcessExit
 
 function removeFiles({ log, starts }: RuntimeParts, { id, namespace, shim }: ShimTask): void {
   try {
+    const address = shim.bundle.readText("address");
     shim.bundle.delete();
+    removeStaleSocket(address);
     starts.endAll({ id, namespace });
   } catch (error) {
     log.error("bundle not removed", { id, namespace, error: String(error) });
