@@ -1,5 +1,6 @@
 import type { ProcessExit } from "../process-exit.ts";
 import { unknownExit } from "../process-exit.ts";
+import { removeStaleSocket } from "../shim/stale-socket.ts";
 import type { RuntimeParts } from "./runtime-parts.ts";
 import type { ShimTask } from "./shim-task.ts";
 
@@ -12,8 +13,7 @@ export function watchShim(parts: RuntimeParts, task: ShimTask): void {
   void task.shim.closed.then(async () => {
     if (parts.signal.aborted) return; // we go; the shim stays
     const exit = await cleanUp(parts, task);
-    await removeBundle(parts, task);
-    parts.starts.endAll(task);
+    removeFiles(parts, task);
     task.end(exit);
   });
 }
@@ -40,9 +40,12 @@ async function cleanUp(parts: RuntimeParts, task: ShimTask): Promise<ProcessExit
   return known;
 }
 
-async function removeBundle({ log }: RuntimeParts, { id, namespace, shim }: ShimTask): Promise<void> {
+function removeFiles({ log, starts }: RuntimeParts, { id, namespace, shim }: ShimTask): void {
   try {
+    const address = shim.bundle.readText("address");
     shim.bundle.delete();
+    removeStaleSocket(address);
+    starts.endAll({ id, namespace });
   } catch (error) {
     log.error("bundle not removed", { id, namespace, error: String(error) });
   }

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { isHostError } from "bulkhead/plugin";
 import { Bundle, removeFolder, type BundleName } from "../bundle/bundle.ts";
 import { unknownExit } from "../process-exit.ts";
+import { removeStaleSocket } from "../shim/stale-socket.ts";
 import { parseBootstrap, type ShimAddress } from "../shim/start-answer.ts";
 import { ShimLog } from "../shim/shim-log.ts";
 import { ShimProgram } from "../shim/shim-program.ts";
@@ -98,7 +99,7 @@ async function cleanUpLost(
   bundle: Bundle,
   program: ShimProgram,
 ): Promise<void> {
-  const address = bundle.readText("address") ?? "";
+  const address = bundle.readText("address");
   const pid = Number(bundle.readText("init.pid") ?? 0) || 0;
   // One that was deleted has told of its end; only its bundle was still to go.
   const hadTask = pid > 0 && !tombstones.isDeleted(bundle.namespace, bundle.id, pid);
@@ -110,18 +111,7 @@ async function cleanUpLost(
   }
   if (hadTask) lost.add({ ...nameOf(bundle), ...exit });
   bundle.delete();
-  removeStaleSocket(address, log);
-}
-
-/** The file of a shim that was killed stays, and nobody else would remove it. */
-function removeStaleSocket(address: string, log: RuntimeParts["log"]): void {
-  const [, path] = /^unix:\/\/(\/run\/containerd\/s\/[0-9a-f]{64})$/.exec(address) ?? [];
-  if (path === undefined) return;
-  try {
-    rmSync(path, { force: true });
-  } catch (error) {
-    log.debug("socket of a lost shim not removed", { path, error: String(error) });
-  }
+  removeStaleSocket(address);
 }
 
 function hasAddress(bundle: Bundle): boolean {

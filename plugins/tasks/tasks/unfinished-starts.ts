@@ -1,5 +1,5 @@
 import { closeSync, readdirSync, readlinkSync } from "node:fs";
-import { isLinuxError, onceReady, openPid } from "#linux";
+import { isLinuxError, onceReady, openPid, signalPidfd } from "#linux";
 
 /**
  * Waits for the programs that run in a bundle, `timeoutMs` at most, and kills those that are still there: they are the
@@ -31,11 +31,19 @@ async function endOf(pid: number, timeoutMs: number): Promise<void> {
     throw error;
   }
   await new Promise<void>((resolve) => {
-    const timer = setTimeout(() => process.kill(pid, "SIGKILL"), timeoutMs);
+    const timer = setTimeout(() => kill(pidfd), timeoutMs);
     onceReady(pidfd, "readable", () => {
       clearTimeout(timer);
       resolve();
     });
   });
   closeSync(pidfd);
+}
+
+function kill(pidfd: number): void {
+  try {
+    signalPidfd(pidfd, "SIGKILL");
+  } catch (error) {
+    if (!isLinuxError(error, "ESRCH")) throw error; // it has just ended
+  }
 }
