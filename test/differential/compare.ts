@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { mkdir } from "node:fs/promises";
 import { after, before, test } from "node:test";
 import { connect } from "#rpc";
+import { mountBtrfs, skipWithoutBtrfs } from "../harness/btrfs-disk.ts";
 import { startBulkhead } from "../harness/bulkhead-daemon.ts";
 import { skipWithout } from "../harness/peers.ts";
 import { startStock, type Daemon } from "../harness/stock-daemon.ts";
@@ -22,20 +23,25 @@ export interface Case {
 export interface CompareOptions {
   /** Size of a file system in memory that each daemon's root is on, as mount(8) writes it; default: the disk. */
   readonly rootSize?: string;
+  /** Each daemon's btrfs snapshotter has a disk of its own. */
+  readonly btrfs?: boolean;
   /** What the cases need beside containerd, as `scripts/peers.ts` names it. */
   readonly peers?: readonly string[];
 }
 
 /** Garbage is collected only when a case asks for it: when it would be otherwise is chance. */
 const stockConfig = '[plugins."io.containerd.gc.v1.scheduler"]\nstartup_delay = "24h"';
-const bulkheadConfig = "plugins: { io.containerd.gc.v1.scheduler: { startup_delay: 24h } }\n";
+const noCollection = "io.containerd.gc.v1.scheduler: { startup_delay: 24h }";
+const btrfsPlugin = "io.containerd.snapshotter.v1.btrfs";
 
 /** A wait of a case never ends a run silently. */
 const caseMs = 120_000;
 
 /** Registers one test a case, over one pair of daemons for the file. */
 export function compareCases(area: string, cases: readonly Case[], options: CompareOptions = {}): void {
-  const skip = skipWithout({ peers: ["containerd", ...(options.peers ?? [])], root: true });
+  const skip =
+    skipWithout({ peers: ["containerd", ...(options.peers ?? [])], root: true }) ||
+    (options.btrfs === true && skipWithoutBtrfs());
   const daemons: Daemon[] = [];
   const owned = new AsyncDisposableStack();
   before(async () => {
@@ -46,11 +52,21 @@ export function compareCases(area: string, cases: readonly Case[], options: Comp
       owned.use(await mountTmpfs(folder.join("root"), options.rootSize));
       return { folder };
     };
-    const stock = async () => owned.use(await startStock({ ...(await place()), config: stockConfig }));
+    const disk = async () => (options.btrfs === true ? owned.use(await mountBtrfs()).path : undefined);
+    const stock = async () => {
+      const path = await disk();
+      const config = path === undefined ? "" : `\n[plugins."${btrfsPlugin}"]\nroot_path = "${path}"\n`;
+      return owned.use(await startStock({ ...(await place()), config: `${stockConfig}${config}` }));
+    };
+    const bulkhead = async () => {
+      const path = await disk();
+      const config = path === undefined ? "" : `, ${btrfsPlugin}: { root_path: ${path} }`;
+      return owned.use(await startBulkhead({ ...(await place()), config: `plugins: { ${noCollection}${config} }\n` }));
+    };
     daemons.push(await stock());
     // The list of cases is checked by running the stock daemon against itself.
     const self = process.env["BULKHEAD_DIFFERENTIAL_SELF"] === "1";
-    daemons.push(self ? await stock() : owned.use(await startBulkhead({ ...(await place()), config: bulkheadConfig })));
+    daemons.push(self ? await stock() : await bulkhead());
   });
   after(() => owned.disposeAsync());
   for (const [index, item] of cases.entries()) {
