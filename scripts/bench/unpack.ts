@@ -6,6 +6,7 @@ import { makeTempFolder } from "../../test/harness/temp-folder.ts";
 import { bindOf, LayerClient, ociGzip, overlayOf } from "../../test/plugins/differ/layer-client.ts";
 import { cpuSecondsBelow } from "./cpu.ts";
 import { debianRoot } from "../peers/folders.ts";
+import { makeArchive, measureImport, type ImportSample } from "./import.ts";
 import { makeImageLayers, makeSmallFilesLayer } from "./layers.ts";
 import { memoryBelow } from "./memory.ts";
 import { median, type Report, type Row } from "./report.ts";
@@ -53,6 +54,8 @@ export async function measureUnpack({ rounds }: { readonly rounds: number }): Pr
   ];
   const rows: Row[] = [];
   for (const subject of subjects) rows.push(...(await measureSubject(subject, sides, rounds)));
+  const layers = subjects[0]?.files ?? [];
+  rows.push(...(await measureImports(await makeArchive(folder.path, layers), sides, rounds)));
   const memory = await memoryBelow(ours.child.pid);
   for (const { name, peak } of memory.filter((each) => each.name === "differ")) {
     rows.push({ what: `highest memory, ${name}`, unit: "MiB", stock: undefined, ours: peak, lessIsBetter: true });
@@ -85,6 +88,38 @@ async function measureSubject(
     row(stock, "wall", bounds.wall),
     row(stock, "cpu", bounds.cpu),
   ]);
+}
+
+/** The whole way of the image with the stock client: import and unpack. */
+async function measureImports(archive: string, sides: readonly Side[], rounds: number): Promise<Row[]> {
+  const samples: Record<Side["name"], ImportSample[]> = { "without unpigz": [], "with unpigz": [], ours: [] };
+  for (let round = 0; round < rounds; round++) {
+    for (const { name, daemon } of sides) samples[name].push(await measureImport(daemon, archive));
+  }
+  const peaks = (name: Side["name"]) => Math.max(...samples[name].map(({ peak }) => peak));
+  const row = (stock: "without unpigz" | "with unpigz", key: "wall" | "cpu", ratio: number): Row => ({
+    what: `import of the 300 MB: ${key === "cpu" ? "processor" : key}, stock ${stock}`,
+    unit: "s",
+    stock: median(samples[stock].map((sample) => sample[key])),
+    ours: median(samples.ours.map((sample) => sample[key])),
+    paired: median(samples[stock].map((sample, round) => sample[key] / (samples.ours[round]?.[key] ?? 0))),
+    bound: { ratio },
+    lessIsBetter: true,
+  });
+  return [
+    ...(["without unpigz", "with unpigz"] as const).flatMap((stock) => [
+      row(stock, "wall", 1.43),
+      row(stock, "cpu", 1),
+    ]),
+    {
+      what: "highest anonymous memory of all processes",
+      unit: "MiB",
+      stock: peaks("without unpigz"),
+      ours: peaks("ours"),
+      bound: { ours: 300 },
+      lessIsBetter: true,
+    },
+  ];
 }
 
 async function measure(daemon: Daemon, files: readonly string[], folder: string): Promise<Sample> {

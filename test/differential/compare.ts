@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { mkdir } from "node:fs/promises";
 import { after, before, test } from "node:test";
 import { connect } from "#rpc";
+import { mountBtrfs, skipWithoutBtrfs } from "../harness/btrfs-disk.ts";
 import { startBulkhead } from "../harness/bulkhead-daemon.ts";
 import { skipWithout } from "../harness/peers.ts";
 import { removeRuncFolders, runtimePath, runtimePeers } from "../harness/runtime.ts";
@@ -23,6 +24,8 @@ export interface Case {
 export interface CompareOptions {
   /** Size of a file system in memory that each daemon's root is on, as mount(8) writes it; default: the disk. */
   readonly rootSize?: string;
+  /** Each daemon's btrfs snapshotter has a disk of its own. */
+  readonly btrfs?: boolean;
   /** What the cases need beside containerd, as `scripts/peers.ts` names it. */
   readonly peers?: readonly string[];
   /** Whether containers run: with stock's shims and runc, in a namespace a daemon, since the runtime's state is one. */
@@ -35,14 +38,17 @@ type Plugins = Readonly<Record<string, Readonly<Record<string, string>>>>;
 
 /** Garbage is collected only when a case asks for it: when it would be otherwise is chance. */
 const usualPlugins: Plugins = { "io.containerd.gc.v1.scheduler": { startup_delay: "24h" } };
+const btrfsPlugin = "io.containerd.snapshotter.v1.btrfs";
 
 /** A wait of a case never ends a run silently. */
 const caseMs = 120_000;
 
 /** Registers one test a case, over one pair of daemons for the file. */
 export function compareCases(area: string, cases: readonly Case[], options: CompareOptions = {}): void {
-  const { containers = false, peers = [] } = options;
-  const skip = skipWithout({ peers: ["containerd", ...(containers ? runtimePeers : []), ...peers], root: true });
+  const { containers = false, btrfs = false, peers = [] } = options;
+  const skip =
+    skipWithout({ peers: ["containerd", ...(containers ? runtimePeers : []), ...peers], root: true }) ||
+    (btrfs && skipWithoutBtrfs());
   const env = containers ? { env: { PATH: runtimePath() } } : {};
   const daemons: Daemon[] = [];
   const owned = new AsyncDisposableStack();
@@ -54,15 +60,20 @@ export function compareCases(area: string, cases: readonly Case[], options: Comp
       owned.use(await mountTmpfs(folder.join("root"), options.rootSize));
       return { folder };
     };
-    const plugins = { ...usualPlugins, ...options.plugins };
-    const stock = async () => owned.use(await startStock({ ...(await place()), ...env, config: tomlOf(plugins) }));
+    /** Both daemons' config, and a disk of each one's own. */
+    const plugins = async (): Promise<Plugins> => {
+      const disk = btrfs ? { [btrfsPlugin]: { root_path: owned.use(await mountBtrfs()).path } } : {};
+      return { ...usualPlugins, ...options.plugins, ...disk };
+    };
+    const stock = async () =>
+      owned.use(await startStock({ ...(await place()), ...env, config: tomlOf(await plugins()) }));
     daemons.push(await stock());
     // The list of cases is checked by running the stock daemon against itself.
     const self = process.env["BULKHEAD_DIFFERENTIAL_SELF"] === "1";
     const ours = async () => {
       const { folder = owned.use(await makeTempFolder("b")) } = await place();
       const opt = { "io.containerd.internal.v1.opt": { path: folder.join("opt") } }; // the harness's, for stock
-      const config = `plugins: ${JSON.stringify({ ...plugins, ...opt })}\n`;
+      const config = `plugins: ${JSON.stringify({ ...(await plugins()), ...opt })}\n`;
       return owned.use(await startBulkhead({ folder, ...env, config }));
     };
     daemons.push(self ? await stock() : await ours());

@@ -1,0 +1,4 @@
+import { compareCases } from "./compare.ts";
+import { unpackCases } from "./unpack-cases.ts";
+
+compareCases("unpack", unpackCases("btrfs"), { btrfs: true });
