@@ -11,7 +11,7 @@ import { clientOf, connect, type Channel, type Client } from "#rpc";
 import { findHierarchies } from "../../../supervisor/process/cgroup/hierarchies.ts";
 import { startBulkhead, type BulkheadDaemon, type BulkheadOptions } from "../../harness/bulkhead-daemon.ts";
 import { ctr } from "../../harness/ctr.ts";
-import { defaultDeadlineMs } from "../../harness/deadline.ts";
+import { defaultDeadlineMs, within } from "../../harness/deadline.ts";
 import { processesNaming } from "../../harness/leftovers.ts";
 import { listPlugins } from "../../harness/plugin-status.ts";
 import { makeRootfs, removeRuncFolders, runtimePath } from "../../harness/runtime.ts";
@@ -218,13 +218,15 @@ export class ExitListener implements AsyncDisposable {
   }
 
   /** Waits for what was told of a process: `/tasks/exit` or `/tasks/delete`. */
-  async waitFor(topic: string, id: string): Promise<ToldExit> {
-    const limit = Date.now() + defaultDeadlineMs;
+  waitFor(topic: string, id: string): Promise<ToldExit> {
+    return within(`${topic} of ${id}`, this.#untilTold(topic, id));
+  }
+
+  async #untilTold(topic: string, id: string): Promise<ToldExit> {
     for (;;) {
       const found = this.told.find((each) => each.topic === topic && each.id === id);
       if (found !== undefined) return found;
-      assert.ok(Date.now() < limit, `${topic} of ${id} was not told: ${JSON.stringify(this.told)}`);
-      await Promise.race([this.#heard.promise, new Promise((resolve) => setTimeout(resolve, 1000))]);
+      await this.#heard.promise;
     }
   }
 
