@@ -15,6 +15,8 @@ import { registerPluginImports } from "./resolve-hook.ts";
 
 /** Longest wait for open calls once SIGTERM has come without a Drain; the host's grace period ends it earlier. */
 const drainMs = 5000;
+/** What calls that are ended have for setting things right, before the plugins below them close. */
+const cancelMs = 2000;
 
 /** Runs one TypeScript or JavaScript package: `main.ts <module>`, facts by environment (plugin contract, section 3). */
 async function main(): Promise<void> {
@@ -54,6 +56,7 @@ async function main(): Promise<void> {
 
   if (!stop.signal.aborted) await new Promise((done) => stop.signal.addEventListener("abort", done, { once: true }));
   await lifecycle.drainCalls(lifecycle.drained ? AbortSignal.abort() : AbortSignal.timeout(drainMs), 0);
+  await server.cancel(AbortSignal.timeout(cancelMs));
   await lifecycle.close();
   await events[Symbol.asyncDispose]();
   await peers[Symbol.asyncDispose]();

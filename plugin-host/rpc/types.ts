@@ -120,6 +120,8 @@ export interface Server extends AsyncDisposable {
    * spares its own) or `signal` aborts; gives how many more are still open.
    */
   drain(signal: AbortSignal, spared?: number): Promise<number>;
+  /** Ends every open call; resolves when their handlers are done, or `signal` aborts. */
+  cancel(signal: AbortSignal): Promise<void>;
 }
 
 export interface ConnectOptions {

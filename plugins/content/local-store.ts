@@ -116,7 +116,8 @@ export class LocalStore {
 
   /** Throws an ingest away; one that is not there is fine. A writer that has it open can no longer commit. */
   async abort(ref: string): Promise<void> {
-    await rm(this.#layout.ingest(ref).folder, { recursive: true, force: true });
+    // Tried again: its writer, closing, may record a time in between.
+    await rm(this.#layout.ingest(ref).folder, { recursive: true, force: true, maxRetries: 3 });
   }
 
   /**

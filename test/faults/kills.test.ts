@@ -8,6 +8,7 @@ import { digestOf, patternBytes } from "../differential/blobs.ts";
 import { startBulkhead, type BulkheadDaemon } from "../harness/bulkhead-daemon.ts";
 import { scaled } from "../harness/deadline.ts";
 import { listPlugins } from "../harness/plugin-status.ts";
+import { signalUnlessEnded } from "../harness/process-end.ts";
 
 const clients = 8;
 /** Keeps a blob that no image names any more. */
@@ -73,16 +74,8 @@ async function killAll(daemon: BulkheadDaemon, done: Acknowledged, over: AbortSi
     if (over.aborted) return kills;
     const victim = turn % 2 === 0 ? "content" : "metadata";
     const found = (await listPlugins(daemon)).find(({ package: name, pid }) => name === victim && pid > 0n);
-    if (found === undefined || !kill(Number(found.pid))) continue;
+    if (found === undefined || !signalUnlessEnded(Number(found.pid), "SIGKILL")) continue;
     kills[victim]++;
-  }
-}
-
-function kill(pid: number): boolean {
-  try {
-    return process.kill(pid, "SIGKILL");
-  } catch {
-    return false; // it has just ended
   }
 }
 

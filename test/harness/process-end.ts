@@ -22,3 +22,13 @@ export async function processEnd(pid: number, ms?: number): Promise<void> {
     closeSync(pidfd);
   }
 }
+
+/** Gives whether there was such a process. */
+export function signalUnlessEnded(pid: number, signal: NodeJS.Signals): boolean {
+  try {
+    return process.kill(pid, signal);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ESRCH") return false;
+    throw error;
+  }
+}

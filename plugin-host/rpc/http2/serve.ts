@@ -63,19 +63,17 @@ class FrameServer implements Server {
   async drain(signal: AbortSignal, spared = 0): Promise<number> {
     this.#draining = true;
     for (const session of this.#sessions) session.goaway();
-    if (this.#calls.size > spared && !signal.aborted) {
-      await new Promise<void>((resolve) => {
-        this.#closed = () => {
-          if (this.#calls.size <= spared) resolve();
-        };
-        signal.addEventListener("abort", () => resolve(), { once: true });
-      });
-    }
+    await this.#untilOpen(spared, signal);
     return Math.max(0, this.#calls.size - spared);
   }
 
+  async cancel(signal: AbortSignal): Promise<void> {
+    this.#abortCalls();
+    await this.#untilOpen(0, signal);
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const call of this.#calls) call.abort(new HostError("unavailable", "the server is closing"));
+    this.#abortCalls();
     for (const session of this.#sessions) session.destroy("the server is closing");
     await Promise.all(
       this.#servers.map(async ({ net, path }) => {
@@ -83,6 +81,21 @@ class FrameServer implements Server {
         await rm(path, { force: true });
       }),
     );
+  }
+
+  #abortCalls(): void {
+    for (const call of this.#calls) call.abort(new HostError("unavailable", "the server is closing"));
+  }
+
+  /** Waits until at most `count` calls are open, or `signal` aborts. */
+  async #untilOpen(count: number, signal: AbortSignal): Promise<void> {
+    if (this.#calls.size <= count || signal.aborted) return;
+    await new Promise<void>((resolve) => {
+      this.#closed = () => {
+        if (this.#calls.size <= count) resolve();
+      };
+      signal.addEventListener("abort", () => resolve(), { once: true });
+    });
   }
 
   #accept(socket: Socket): void {
@@ -141,6 +154,7 @@ class FrameServer implements Server {
     try {
       for await (const answer of handle(requests, call.context)) {
         if (call.over) break;
+        if (call.abortReason !== undefined) throw call.abortReason;
         if (answer.length > limit) throw tooLarge(answer.length, limit);
         if (!begun) stream.sendHeaders(answerBlock(call.header), false);
         begun = true;

@@ -8,7 +8,7 @@ import { defaultDeadlineMs } from "../../harness/deadline.ts";
 import { assertNothingLeft, processesNaming } from "../../harness/leftovers.ts";
 import { skipWithout } from "../../harness/peers.ts";
 import { statusOf } from "../../harness/plugin-status.ts";
-import { processEnd } from "../../harness/process-end.ts";
+import { signalUnlessEnded, processEnd } from "../../harness/process-end.ts";
 import { untilStatus } from "../../harness/status-watch.ts";
 import { makeTempFolder, type TempFolder } from "../../harness/temp-folder.ts";
 import { LayerClient } from "./layer-client.ts";
@@ -101,8 +101,9 @@ test("a daemon that is killed whole leaves no mount behind once it is back", { s
   const mounts = mountedBind(folder, "tree");
   const stalled = await beginStalled(first, folder, mounts);
   const pids = (await processesNaming(folder.path)).map((line) => Number(line.split(" ")[1]));
-  first.child.kill("SIGKILL");
-  for (const pid of pids) if (pid !== first.child.pid) process.kill(pid, "SIGKILL");
+  // All stand still before the first dies: none has the time to tidy up after another.
+  for (const pid of pids) signalUnlessEnded(pid, "SIGSTOP");
+  for (const pid of pids) signalUnlessEnded(pid, "SIGKILL");
   for (const pid of pids) await processEnd(pid);
   await stalled.failed;
   stalled.client[Symbol.dispose]();

@@ -14,6 +14,7 @@ import { ctr } from "../../harness/ctr.ts";
 import { defaultDeadlineMs, within } from "../../harness/deadline.ts";
 import { processesNaming } from "../../harness/leftovers.ts";
 import { listPlugins } from "../../harness/plugin-status.ts";
+import { signalUnlessEnded } from "../../harness/process-end.ts";
 import { makeRootfs, removeRuncFolders, runtimePath } from "../../harness/runtime.ts";
 import { makeTempFolder, type TempFolder } from "../../harness/temp-folder.ts";
 
@@ -120,12 +121,7 @@ export class ContainerHost implements AsyncDisposable {
   /** SIGKILL to a package, if it runs. */
   async kill(name: string): Promise<void> {
     const pid = await this.pidOf(name);
-    if (pid === 0) return;
-    try {
-      process.kill(pid, "SIGKILL");
-    } catch {
-      // It has just ended.
-    }
+    if (pid !== 0) signalUnlessEnded(pid, "SIGKILL");
   }
 
   /** Pids of shims of this daemon; of the task `id` alone when it is given. */
