@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { readdir } from "node:fs/promises";
+import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fromBinary, type DescMessage, type MessageShape } from "@bufbuild/protobuf";
 import { Containers } from "#proto/gen/containerd/services/containers/v1/containers_pb.ts";
@@ -15,7 +15,7 @@ import { defaultDeadlineMs, within } from "../../harness/deadline.ts";
 import { processesNaming } from "../../harness/leftovers.ts";
 import { listPlugins } from "../../harness/plugin-status.ts";
 import { signalUnlessEnded } from "../../harness/process-end.ts";
-import { makeRootfs, removeRuncFolders, runtimePath } from "../../harness/runtime.ts";
+import { makeRootfs, removeRuncFolders, runcState, runtimePath } from "../../harness/runtime.ts";
 import { makeTempFolder, type TempFolder } from "../../harness/temp-folder.ts";
 
 export const runtimeUri = "io.containerd.runtime.v2.task";
@@ -131,10 +131,11 @@ export class ContainerHost implements AsyncDisposable {
     return found.filter((line) => wanted.test(`${line} `)).map((line) => Number(line.split(" ")[1]));
   }
 
-  /** Bundles, work folders, shims, mounts and cgroups that there are, of this namespace. */
+  /** Bundles, work folders, what runc keeps, shims, mounts and cgroups that there are, of this namespace. */
   async remains(): Promise<string[]> {
     const { root, state } = this.daemon;
-    const folders = [state, root].map((folder) => join(folder, runtimeUri, this.namespace));
+    const bundles = join(state, runtimeUri, this.namespace);
+    const folders = [bundles, join(root, runtimeUri, this.namespace), join(runcState, this.namespace)];
     const names = folders.map(async (folder) =>
       (await readdir(folder).catch(() => [])).map((name) => join(folder, name)),
     );
@@ -145,7 +146,8 @@ export class ContainerHost implements AsyncDisposable {
         .map(({ name }) => join(folder, name));
     });
     const shims = (await this.shims()).map((pid) => `shim ${pid}`);
-    return [...(await Promise.all([...names, ...groups])).flat(), ...shims];
+    const mounts = (await readFile("/proc/self/mounts", "utf8")).split("\n").filter((line) => line.includes(bundles));
+    return [...(await Promise.all([...names, ...groups])).flat(), ...shims, ...mounts];
   }
 
   /** Waits until nothing remains: a shim ends a moment after its answer. */
