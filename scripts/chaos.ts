@@ -9,8 +9,8 @@ import { cacheFolder } from "./peers/folders.ts";
 
 await new Command("npm run chaos --")
   .description(
-    "Kills and stops packages, control, router and holder, fills the disk and takes memory at random moments, while\n" +
-      "callers and the stock ctr work and images come and go. Needs root.",
+    "Kills and stops packages, shims, control, router and holder, fills the disk and takes memory at random moments, while\n" +
+      "callers and the stock ctr work and images and containers come and go. Needs root.",
   )
   .option("--minutes <m>", "how long", positive, 1)
   .option("--seed <n>", "strikes in the order of an earlier run", positive, Math.floor(Math.random() * 2 ** 31))
@@ -24,7 +24,7 @@ await new Command("npm run chaos --")
 
 async function run(options: { readonly minutes: number; readonly seed: number }): Promise<void> {
   const peers = await preparePeers((text) => console.error(text));
-  for (const needed of ["containerd", "go-echo", "go-greeter", "python-sums"]) {
+  for (const needed of ["containerd", "runc", "busybox", "go-echo", "go-greeter", "python-sums"]) {
     if (peers[needed] === null) continue;
     console.error(`chaos: ${needed} is absent: ${peers[needed]}`);
     process.exitCode = 1;

@@ -6,8 +6,12 @@ const ticksPerSecond = 100;
 
 /** Processor seconds that a process and those below it have used, with those of children that have ended. */
 export async function cpuSecondsBelow(pid: number): Promise<number> {
-  const ticks = (await processesBelow(pid)).map(ticksOf);
-  return ticks.reduce((sum, each) => sum + each, 0) / ticksPerSecond;
+  return cpuSecondsOf(await processesBelow(pid));
+}
+
+/** The same of these processes. */
+export function cpuSecondsOf(pids: readonly number[]): number {
+  return pids.map(ticksOf).reduce((sum, each) => sum + each, 0) / ticksPerSecond;
 }
 
 function ticksOf(pid: number): number {

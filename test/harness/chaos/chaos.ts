@@ -3,12 +3,14 @@ import { numbersFrom } from "../../differential/chance.ts";
 import { startBulkhead, type BulkheadDaemon } from "../bulkhead-daemon.ts";
 import { packageFolder } from "../package-folder.ts";
 import { isSettled, listPlugins } from "../plugin-status.ts";
+import { makeRootfs, removeRuncFolders, runtimePath } from "../runtime.ts";
 import { makeTempFolder } from "../temp-folder.ts";
 import { mountTmpfs } from "../tmpfs.ts";
 import { Clients, type Failure, type Gap } from "./clients.ts";
 import { faults, type Fault, type Victim } from "./faults.ts";
 import { walkImages } from "../images/walk.ts";
 import { checkImages, writeImages, type LoadImage } from "./images.ts";
+import { ContainerLane, containersLeft } from "./containers.ts";
 import { holdingsOf, leaksBetween } from "./leaks.ts";
 import { MemoryTrend, type Trend } from "./memory-trend.ts";
 
@@ -21,7 +23,9 @@ export interface ChaosOptions {
 
 export interface Struck {
   readonly kind: string;
+  /** When it began and when all of it was done; performance.now(). */
   readonly atMs: number;
+  doneMs: number;
 }
 
 export interface ChaosReport {
@@ -38,6 +42,9 @@ export interface ChaosReport {
   readonly brokenAfter: readonly string[];
   /** What images, disk and databases were found to have wrong in the end. */
   readonly wrongImages: readonly string[];
+  /** Exits of containers and execs that came with their code, and what went wrong with others. */
+  readonly exits: number;
+  readonly wrongExits: readonly string[];
   readonly leaks: readonly string[];
   readonly trends: readonly Trend[];
 }
@@ -49,7 +56,7 @@ const diskSize = "192m";
 const recoveryLimitMs = 60_000;
 /** Hangs are found soon, and a package may die as often as chance has it. */
 const overrides = "watchdog: { interval: 300ms, misses: 3 }\nrestart: { intensity: 0, max: 1s }\n";
-const shipped = ["content", "differ", "events", "metadata", "native", "overlayfs"];
+const shipped = ["content", "differ", "events", "metadata", "monitors", "native", "overlayfs", "tasks"];
 const namespaces = ["one", "two"];
 /** A quiet daemon has closed what it keeps for a while. */
 const quietMs = 3000;
@@ -63,7 +70,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
   const packages = shipped.map((name) => `  ${name}: { ${overrides.trim().replaceAll("\n", ", ")} }`).join("\n");
   const config = `${await packageFolder(folder, { fixtures })}packages:\n${packages}\n`;
   await using daemons = new AsyncDisposableStack();
-  const start = async () => daemons.use(await startBulkhead({ folder, config }));
+  const start = async () => daemons.use(await startBulkhead({ folder, config, env: { PATH: runtimePath() } }));
   let daemon = await start();
   const victim: Victim = {
     folder: folder.path,
@@ -73,17 +80,24 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
       await daemon.child.ended;
       daemon = await start();
     },
+    shimKills: 0,
   };
   await untilReady(daemon);
+  const runtime = { namespace: `chaos${process.pid}`, rootfs: folder.join("rootfs") };
+  await makeRootfs(runtime.rootfs);
+  const runContainers = () => new ContainerLane(daemon.address, runtime, () => victim.shimKills);
+  await runContainers()[Symbol.asyncDispose](); // one, so that what lasts of the first is there
   await pause(quietMs);
   const before = await holdingsOf(folder.path, daemon.state);
   const struck: Struck[] = [];
   const images = await writeImages(folder);
   const clients = new Clients(daemon.address, callsPerSecond, { namespaces, images });
   const memory = new MemoryTrend(folder.path);
+  const containers = runContainers();
   let recoveryMs: number;
   {
     await using _memory = memory;
+    await using _containers = containers;
     await using _clients = clients;
     await strikeFor(options, victim, struck);
     const lastMs = performance.now();
@@ -95,13 +109,16 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
   const wrongImages = kept === undefined ? [] : await checkImages(daemon.address, namespaces, kept);
   await pause(quietMs);
   const leaks = leaksBetween(before, await holdingsOf(folder.path, daemon.state));
+  leaks.push(...(await containersLeft(daemon.address, runtime)));
   await daemon.stop();
+  await removeRuncFolders(runtime.namespace);
   wrongImages.push(...(await walkImages(disk.path)));
   const { seed, minutes } = options;
   const { outcomes, gaps, echoFailures } = clients;
   const { trends } = memory;
   const seen = { outcomes, gaps, echoFailures, recoveryMs, brokenAfter };
-  return { seed, minutes, faults: struck, ...seen, wrongImages, leaks, trends };
+  const { exits, problems: wrongExits } = containers;
+  return { seed, minutes, faults: struck, ...seen, wrongImages, exits, wrongExits, leaks, trends };
 }
 
 /** Parts of the supervisor are struck in the first third only, so that the memory of a long life can be seen after it. */
@@ -110,9 +127,11 @@ async function strikeFor({ minutes, onFault }: ChaosOptions, victim: Victim, str
   const wholeMs = minutes * 60_000;
   for (let elapsedMs = 0; elapsedMs < wholeMs; elapsedMs = performance.now() - startedMs) {
     const fault = choose(victim, wholeMs < 300_000 || elapsedMs < wholeMs / 3);
-    struck.push({ kind: fault.kind, atMs: performance.now() });
+    const now: Struck = { kind: fault.kind, atMs: performance.now(), doneMs: Number.POSITIVE_INFINITY };
+    struck.push(now);
     onFault?.(fault.kind, elapsedMs);
     await fault.strike(victim);
+    now.doneMs = performance.now();
     await pause(calm.leastMs + victim.random(calm.moreMs));
   }
 }

@@ -3,7 +3,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
-import { isPart, processesOf, type HostProcess } from "./processes.ts";
+import { processesOf, type HostProcess } from "./processes.ts";
 
 /** What faults act on. */
 export interface Victim {
@@ -14,6 +14,8 @@ export interface Victim {
   random(below: number): number;
   /** Starts a daemon in the place of one that was killed. */
   restart(): Promise<void>;
+  /** How often a shim was killed. */
+  shimKills: number;
 }
 
 export interface Fault {
@@ -36,7 +38,7 @@ const one = (name: string) => async (victim: Victim) => {
   return found === undefined ? [] : [found];
 };
 const anyPackage = async (victim: Victim): Promise<readonly HostProcess[]> => {
-  const found = (await processesOf(victim.folder)).filter((each) => !isPart(each) && each.state !== "Z");
+  const found = (await processesOf(victim.folder)).filter((each) => each.isPackage && each.state !== "Z");
   return found.slice(victim.random(Math.max(1, found.length))).slice(0, 1);
 };
 const both = async (victim: Victim): Promise<readonly HostProcess[]> =>
@@ -74,9 +76,17 @@ export const faults: readonly Fault[] = [
       await victim.restart();
     },
   },
+  { kind: "a shim is killed", weight: 1, parts: false, strike: killShim },
   { kind: "the disk is full", weight: 1, parts: false, strike: fillDisk },
   { kind: "memory is short", weight: 1, parts: false, strike: takeMemory },
 ];
+
+async function killShim(victim: Victim): Promise<void> {
+  const shim = (await processesOf(victim.folder)).find(({ name }) => name.startsWith("containerd-shim"));
+  if (shim === undefined) return;
+  signal(shim.pid, "SIGKILL");
+  victim.shimKills++;
+}
 
 async function fillDisk({ root }: Victim): Promise<void> {
   const path = join(root, "fills-the-disk");

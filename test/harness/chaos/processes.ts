@@ -7,6 +7,8 @@ export interface HostProcess {
   readonly pid: number;
   /** Name of its package, or of its part of the supervisor. */
   readonly name: string;
+  /** A process that its host calls a package; shims are none. */
+  readonly isPackage: boolean;
   /** As /proc/<pid>/stat has it; Z: ended and not reaped. */
   readonly state: string;
   readonly parent: number;
@@ -33,7 +35,9 @@ export async function processesOf(folder: string): Promise<readonly HostProcess[
   const zombies = pids.flatMap((pid): HostProcess[] => {
     const stat = readProcStat(pid);
     if (stat?.state !== "Z" || !known.has(stat.parent)) return [];
-    return [{ pid, name: "zombie", state: "Z", parent: stat.parent, descriptors: 0, anonymousMiB: 0 }];
+    return [
+      { pid, name: "zombie", isPackage: false, state: "Z", parent: stat.parent, descriptors: 0, anonymousMiB: 0 },
+    ];
   });
   return [...found, ...zombies];
 }
@@ -50,7 +54,8 @@ async function describe(pid: number, folder: string): Promise<HostProcess | unde
     const [{ name, anonymous }, descriptors] = await Promise.all([memoryOf(pid), readdir(`/proc/${pid}/fd`)]);
     if (stat === undefined || stat.state === "Z") return undefined;
     const { state, parent } = stat;
-    return { pid, name, state, parent, descriptors: descriptors.length, anonymousMiB: anonymous };
+    const isPackage = environment.includes("BULKHEAD_PACKAGE=");
+    return { pid, name, isPackage, state, parent, descriptors: descriptors.length, anonymousMiB: anonymous };
   } catch {
     return undefined;
   }

@@ -1,7 +1,7 @@
 import type { ChaosReport } from "./chaos.ts";
 import { faults } from "./faults.ts";
 
-/** A failed call belongs to a fault that came at most so long before it, milliseconds. */
+/** A failed call belongs to a fault that was done at most so long before it, milliseconds. */
 const faultReachMs = 5000;
 /** Memory that a part may gain in an hour. */
 const slopeMiBPerHour = 1;
@@ -11,7 +11,7 @@ const leastTrendMinutes = 10;
 /** What must not be, in words; empty: all is well. */
 export function failuresOf(report: ChaosReport): string[] {
   const strays = report.echoFailures.filter(
-    ({ atMs }) => !report.faults.some((fault) => fault.atMs <= atMs && atMs - fault.atMs < faultReachMs),
+    ({ atMs }) => !report.faults.some((fault) => fault.atMs <= atMs && atMs - fault.doneMs < faultReachMs),
   );
   const growing = report.trends.filter(
     ({ minutes, MiBPerHour }) => minutes >= leastTrendMinutes && MiBPerHour > slopeMiBPerHour,
@@ -20,6 +20,7 @@ export function failuresOf(report: ChaosReport): string[] {
     ...strays.map(({ failure }) => `a call failed though nothing had happened: ${failure}`),
     ...report.brokenAfter.map((each) => `still broken after all was ready again: ${each}`),
     ...report.wrongImages.map((each) => `images: ${each}`),
+    ...report.wrongExits.map((each) => `containers: ${each}`),
     ...report.leaks.map((each) => `leak of ${each}`),
     ...growing.map(({ part, MiBPerHour }) => `${part} grows by ${MiBPerHour.toFixed(1)} MiB an hour`),
   ];
@@ -35,6 +36,7 @@ export function reportLines(report: ChaosReport): string[] {
     "",
     ...table([["client", "calls", "outcome"], ...outcomeRows(report)], [1]),
     "",
+    `${report.exits} exits of containers and execs accounted for`,
     `every package ready again ${report.recoveryMs.toFixed(0)} ms after the last fault`,
     "",
     ...table([["part", "minutes", "from MiB", "to MiB", "MiB an hour"], ...trendRows(report)], [1, 2, 3, 4]),

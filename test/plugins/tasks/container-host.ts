@@ -10,6 +10,7 @@ import type { Envelope } from "#proto/gen/containerd/types/types_pb.ts";
 import { clientOf, connect, type Channel, type Client } from "#rpc";
 import { findHierarchies } from "../../../supervisor/process/cgroup/hierarchies.ts";
 import { startBulkhead, type BulkheadDaemon, type BulkheadOptions } from "../../harness/bulkhead-daemon.ts";
+import { BusyboxContainers } from "../../harness/busybox-containers.ts";
 import { ctr } from "../../harness/ctr.ts";
 import { defaultDeadlineMs, within } from "../../harness/deadline.ts";
 import { processesNaming } from "../../harness/leftovers.ts";
@@ -20,19 +21,13 @@ import { makeTempFolder, type TempFolder } from "../../harness/temp-folder.ts";
 
 export const runtimeUri = "io.containerd.runtime.v2.task";
 
-/** The parts of an OCI spec that tests choose. */
-interface Spec {
-  readonly process: { args: readonly string[] };
-  readonly linux: { cgroupsPath: string };
-}
-
 /** A daemon with a runtime, and a namespace of its own on it. Owns: the daemon, its folder, its containers' files. */
 export class ContainerHost implements AsyncDisposable {
   readonly folder: TempFolder;
   readonly namespace: string;
   daemon: BulkheadDaemon;
   readonly #options: BulkheadOptions;
-  #spec: string | undefined;
+  readonly #containers: BusyboxContainers;
 
   private constructor(folder: TempFolder, daemon: BulkheadDaemon, options: BulkheadOptions) {
     this.folder = folder;
@@ -40,6 +35,7 @@ export class ContainerHost implements AsyncDisposable {
     this.#options = options;
     // runc's state and cgroups are one for all daemons of a machine.
     this.namespace = `t${folder.path.replaceAll(/[^A-Za-z0-9]/g, "")}`;
+    this.#containers = new BusyboxContainers(daemon.address, this.namespace, folder.join("rootfs"));
   }
 
   static async start(options: BulkheadOptions = {}): Promise<ContainerHost> {
@@ -69,15 +65,9 @@ export class ContainerHost implements AsyncDisposable {
   }
 
   /** Makes a container that runs `command` on busybox, as the stock client would. */
-  async container(id: string, command: readonly string[], runtime = "io.containerd.runc.v2"): Promise<void> {
+  async container(id: string, command: readonly string[], runtime?: string): Promise<void> {
     using channel = this.channel();
-    const containers = clientOf(Containers, channel);
-    const spec = await this.#template(containers);
-    spec.process.args = command;
-    spec.linux.cgroupsPath = `/${this.namespace}/${id}`;
-    const typeUrl = "types.containerd.io/opencontainers/runtime-spec/1/Spec";
-    const value = Buffer.from(JSON.stringify(spec));
-    await containers.create({ container: { id, runtime: { name: runtime }, spec: { typeUrl, value } } }, this.scope);
+    await this.#containers.create(channel, id, command, runtime);
   }
 
   /** Makes, creates and starts one; gives its pid. */
@@ -93,16 +83,6 @@ export class ContainerHost implements AsyncDisposable {
   async forget(id: string): Promise<void> {
     using channel = this.channel();
     await clientOf(Containers, channel).delete({ id }, this.scope);
-  }
-
-  async #template(containers: Client<typeof Containers>): Promise<Spec> {
-    if (this.#spec === undefined) {
-      await this.ctr("containers", "create", "--rootfs", this.folder.join("rootfs"), "template", "/bin/true");
-      const { container } = await containers.get({ id: "template" }, this.scope);
-      await this.forget("template");
-      this.#spec = Buffer.from(container?.spec?.value ?? []).toString();
-    }
-    return JSON.parse(this.#spec) as Spec;
   }
 
   /** Runs the stock client, which must end well; gives what it printed. */
