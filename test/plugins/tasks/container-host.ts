@@ -98,6 +98,13 @@ export class ContainerHost implements AsyncDisposable {
     return Number(found?.pid ?? 0);
   }
 
+  /** Pids of a part of the supervisor. */
+  async partPids(part: "control" | "router"): Promise<number[]> {
+    const found = await processesNaming(this.folder.path);
+    const wanted = { control: "supervisor/control.ts", router: "supervisor/router/main.ts" }[part];
+    return found.filter((line) => line.includes(wanted)).map((line) => Number(line.split(" ")[1]));
+  }
+
   /** SIGKILL to a package, if it runs. */
   async kill(name: string): Promise<void> {
     const pid = await this.pidOf(name);
@@ -188,8 +195,9 @@ export class ExitListener implements AsyncDisposable {
   readonly #ended: Promise<void>;
   #heard = Promise.withResolvers<void>();
 
-  constructor({ daemon, namespace }: ContainerHost) {
-    this.#channel = connect(daemon.address);
+  /** `address`: the daemon's, or the events package's own, which no death of a router cuts off. */
+  constructor({ daemon, namespace }: ContainerHost, address = daemon.address) {
+    this.#channel = connect(address);
     const filters = ["exit", "delete"].map((topic) => `namespace==${namespace},topic=="/tasks/${topic}"`);
     const stream = clientOf(Events, this.#channel).subscribe({ filters }, { signal: this.#stop.signal });
     this.#ended = this.#read(stream).catch(() => {});
