@@ -38,7 +38,7 @@ export async function makeRootfs(folder: string): Promise<void> {
 }
 
 /** Where stock's shim has runc keep its state, a folder a namespace. */
-const runcState = "/run/containerd/runc";
+export const runcState = "/run/containerd/runc";
 
 /** Removes what runc leaves of namespaces that begin so: empty folders. Fails when a container is still in one. */
 export async function removeRuncFolders(beginning: string): Promise<void> {

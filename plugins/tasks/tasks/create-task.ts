@@ -61,8 +61,9 @@ export async function createTask(parts: RuntimeParts, request: CreateRequest, ca
     return task;
   } catch (error) {
     parts.tasks.remove(task);
-    // It is alive and says that it could not: nothing of ours is there, though something may be by this name elsewhere.
-    task.isEmpty = isHostError(error) && !(error instanceof ConnectionClosed) && !call.signal.aborted;
+    // It says that it could not, and runc has written no pid: nothing of ours is there, though something may be by this
+    // name elsewhere.
+    task.isEmpty = isAnswer(error, call) && shim.bundle.readText("init.pid") === undefined;
     await giveUp(parts, task);
     throw withPrefix("failed to create shim task", error);
   }
@@ -95,6 +96,12 @@ async function connectStarted(
   const address = await shim.program.start(options, timeouts.startMs, signal);
   if (address.version !== 2) shim.bundle.writeText("bootstrap.json", JSON.stringify({ ...address, protocol: "ttrpc" }));
   return Shim.connect(shim, address, timeouts.loadMs);
+}
+
+/** Whether it came from the shim, which had all the time that it needed. */
+function isAnswer(error: unknown, { signal }: CallLimits): boolean {
+  const isOurs = error instanceof ConnectionClosed || isHostError(error, "deadline-exceeded") || signal.aborted;
+  return isHostError(error) && !isOurs;
 }
 
 /** Ends a shim whose task could not be made; never rejects. */

@@ -1,5 +1,6 @@
 import { readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import { isHostError } from "bulkhead/plugin";
 import { Bundle, removeFolder, type BundleName } from "../bundle/bundle.ts";
 import { unknownExit } from "../process-exit.ts";
@@ -11,7 +12,7 @@ import { Shim } from "../shim/shim.ts";
 import { watchShim } from "./ended-shim.ts";
 import { deadlineIn, type RuntimeParts } from "./runtime-parts.ts";
 import { ShimTask } from "./shim-task.ts";
-import { endsOfStarts } from "./unfinished-starts.ts";
+import { endShimProcesses } from "./shim-processes.ts";
 
 /** Bundles looked at at once. */
 const concurrency = 32;
@@ -46,7 +47,7 @@ async function loadBundle(parts: RuntimeParts, bundle: Bundle): Promise<void> {
   if (binary === undefined) return bundle.delete(); // its shim was never started
   const program = new ShimProgram(binary, bundle, parts.host);
   // A start that outlived us may be about to say where its shim listens.
-  if (!hasAddress(bundle)) await endsOfStarts(bundle.path, timeouts.loadMs);
+  if (!hasAddress(bundle)) await endShimProcesses(bundle, timeouts.loadMs);
   if (!hasAddress(bundle)) return bundle.delete();
   let shimLog: ShimLog | undefined;
   try {
@@ -64,7 +65,8 @@ async function loadBundle(parts: RuntimeParts, bundle: Bundle): Promise<void> {
 async function takeUp(parts: RuntimeParts, shim: Shim): Promise<void> {
   const { id } = shim.bundle;
   const call = deadlineIn(parts.timeouts.loadMs);
-  const task = new ShimTask(shim, parts.starts.of(shim.bundle));
+  const { starts } = parts;
+  const task = new ShimTask(shim, { first: starts.firstOf(shim.bundle), execs: starts.execsOf(shim.bundle) });
   let hasTask: boolean;
   try {
     task.pid = (await shim.task.connect({ id }, call)).taskPid;
@@ -78,7 +80,10 @@ async function takeUp(parts: RuntimeParts, shim: Shim): Promise<void> {
   if (hasTask) return;
   // Nobody knows of it. If it was asked to make something, that was cut off, and the half of it must go.
   task.isEmpty = shim.bundle.readText("options.json") === undefined;
-  await shim.task.shutdown({ id, now: false }, deadlineIn(parts.timeouts.shutdownMs)).catch(() => {});
+  const { shutdownMs } = parts.timeouts;
+  await shim.task.shutdown({ id, now: false }, deadlineIn(shutdownMs)).catch(() => {});
+  // Who asks for the container again must not be given this one, which is about to end.
+  if (!isShared(parts, shim.bundle)) await Promise.race([shim.closed, delay(shutdownMs, undefined, { ref: false })]);
   shim[Symbol.dispose]();
   await task.ended;
 }
@@ -93,25 +98,35 @@ async function hasNoProcess(shim: Shim, call: { readonly deadlineMs: number }): 
   }
 }
 
-/** A shim that died while we were away: what became of its task is told once, if there was one. */
-async function cleanUpLost(
-  { lost, tombstones, timeouts, log }: RuntimeParts,
-  bundle: Bundle,
-  program: ShimProgram,
-): Promise<void> {
+/**
+ * A shim that died while we were away, or does not answer and is ended: what became of its task is told once, if there
+ * was one.
+ */
+async function cleanUpLost(parts: RuntimeParts, bundle: Bundle, program: ShimProgram): Promise<void> {
+  const { lost, tombstones, timeouts, starts, log } = parts;
   const address = bundle.readText("address");
   const pid = Number(bundle.readText("init.pid") ?? 0) || 0;
   // One that was deleted has told of its end; only its bundle was still to go.
   const hadTask = pid > 0 && !tombstones.isDeleted(bundle.namespace, bundle.id, pid);
   let exit = unknownExit(pid);
+  if (!isShared(parts, bundle)) await endShimProcesses(bundle, 0);
   try {
     exit = await program.delete(timeouts.cleanupMs);
   } catch (error) {
     log.warn("failed to clean up after shim disconnected", { ...nameOf(bundle), error: String(error) });
   }
   if (hadTask) lost.add({ ...nameOf(bundle), ...exit });
+  starts.endAll(bundle);
   bundle.delete();
   removeStaleSocket(address);
+}
+
+/** Whether its shim is another bundle's, too: one shim may hold a whole group of containers. */
+function isShared({ roots }: RuntimeParts, bundle: Bundle): boolean {
+  const address = bundle.readText("address");
+  if (address === undefined) return false;
+  const others = bundlesBelow(roots.state).map((name) => new Bundle(roots, name));
+  return others.some((other) => other.path !== bundle.path && other.readText("address") === address);
 }
 
 function hasAddress(bundle: Bundle): boolean {

@@ -1,5 +1,6 @@
 import { classedError } from "bulkhead/plugin";
 import { Status } from "#proto/gen/containerd/v1/types/task_pb.ts";
+import { startFirst } from "./first-start.ts";
 import { stateOf, type StateCall } from "./process-state.ts";
 import type { RuntimeParts } from "./runtime-parts.ts";
 import type { ShimTask } from "./shim-task.ts";
@@ -20,13 +21,14 @@ export async function hasFailedStart(task: ShimTask, execId: string, call: State
  * shim says, failed-precondition for another start of an exec.
  */
 export async function startProcess(
-  { starts }: RuntimeParts,
+  parts: RuntimeParts,
   task: ShimTask,
   execId: string,
   call: StateCall,
 ): Promise<number> {
+  if (execId === "") return startFirst(parts, task, call);
+  const { starts } = parts;
   const { id, namespace, shim, failedStarts } = task;
-  if (execId === "") return (await shim.task.start({ id, execId }, call)).pid;
   if (await hasFailedStart(task, execId, call)) {
     const text = `start exec ${execId}: a start of it failed or was cut off before; delete it and exec again`;
     throw classedError("failed-precondition", text);

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { readdir } from "node:fs/promises";
+import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fromBinary, type DescMessage, type MessageShape } from "@bufbuild/protobuf";
 import { Containers } from "#proto/gen/containerd/services/containers/v1/containers_pb.ts";
@@ -16,7 +16,7 @@ import { defaultDeadlineMs, within } from "../../harness/deadline.ts";
 import { processesNaming } from "../../harness/leftovers.ts";
 import { listPlugins } from "../../harness/plugin-status.ts";
 import { signalUnlessEnded } from "../../harness/process-end.ts";
-import { makeRootfs, removeRuncFolders, runtimePath } from "../../harness/runtime.ts";
+import { makeRootfs, removeRuncFolders, runcState, runtimePath } from "../../harness/runtime.ts";
 import { makeTempFolder, type TempFolder } from "../../harness/temp-folder.ts";
 
 export const runtimeUri = "io.containerd.runtime.v2.task";
@@ -98,6 +98,13 @@ export class ContainerHost implements AsyncDisposable {
     return Number(found?.pid ?? 0);
   }
 
+  /** Pids of a part of the supervisor. */
+  async partPids(part: "control" | "router"): Promise<number[]> {
+    const found = await processesNaming(this.folder.path);
+    const wanted = { control: "supervisor/control.ts", router: "supervisor/router/main.ts" }[part];
+    return found.filter((line) => line.includes(wanted)).map((line) => Number(line.split(" ")[1]));
+  }
+
   /** SIGKILL to a package, if it runs. */
   async kill(name: string): Promise<void> {
     const pid = await this.pidOf(name);
@@ -111,10 +118,11 @@ export class ContainerHost implements AsyncDisposable {
     return found.filter((line) => wanted.test(`${line} `)).map((line) => Number(line.split(" ")[1]));
   }
 
-  /** Bundles, work folders, shims, mounts and cgroups that there are, of this namespace. */
+  /** Bundles, work folders, what runc keeps, shims, mounts and cgroups that there are, of this namespace. */
   async remains(): Promise<string[]> {
     const { root, state } = this.daemon;
-    const folders = [state, root].map((folder) => join(folder, runtimeUri, this.namespace));
+    const bundles = join(state, runtimeUri, this.namespace);
+    const folders = [bundles, join(root, runtimeUri, this.namespace), join(runcState, this.namespace)];
     const names = folders.map(async (folder) =>
       (await readdir(folder).catch(() => [])).map((name) => join(folder, name)),
     );
@@ -125,7 +133,8 @@ export class ContainerHost implements AsyncDisposable {
         .map(({ name }) => join(folder, name));
     });
     const shims = (await this.shims()).map((pid) => `shim ${pid}`);
-    return [...(await Promise.all([...names, ...groups])).flat(), ...shims];
+    const mounts = (await readFile("/proc/self/mounts", "utf8")).split("\n").filter((line) => line.includes(bundles));
+    return [...(await Promise.all([...names, ...groups])).flat(), ...shims, ...mounts];
   }
 
   /** Waits until nothing remains: a shim ends a moment after its answer. */
@@ -186,8 +195,9 @@ export class ExitListener implements AsyncDisposable {
   readonly #ended: Promise<void>;
   #heard = Promise.withResolvers<void>();
 
-  constructor({ daemon, namespace }: ContainerHost) {
-    this.#channel = connect(daemon.address);
+  /** `address`: the daemon's, or the events package's own, which no death of a router cuts off. */
+  constructor({ daemon, namespace }: ContainerHost, address = daemon.address) {
+    this.#channel = connect(address);
     const filters = ["exit", "delete"].map((topic) => `namespace==${namespace},topic=="/tasks/${topic}"`);
     const stream = clientOf(Events, this.#channel).subscribe({ filters }, { signal: this.#stop.signal });
     this.#ended = this.#read(stream).catch(() => {});

@@ -13,7 +13,7 @@ const options = { skip, timeout: 60_000 };
 const fixture = join(import.meta.dirname, "fixtures/odd-shim.ts");
 
 const config = [
-  "plugins: { io.containerd.runtime.v2.task: { start_timeout_ms: 2000 } }",
+  "plugins: { io.containerd.runtime.v2.task: { start_timeout_ms: 8000 } }",
   "timeouts: { io.containerd.timeout.shim.cleanup: 1s, io.containerd.timeout.shim.shutdown: 1s }",
   "",
 ].join("\n");
@@ -70,6 +70,19 @@ for (const [way, what, kind, message] of failures) {
     await host.assertNothingRemains();
   });
 }
+
+test("a container that runc has made but its shim cannot give its output is taken away again", options, async () => {
+  using channel = host.channel();
+  const tasks = clientOf(Tasks, channel);
+  await host.container("half", ["/bin/true"]);
+  // containerd's shim wants both outputs or none.
+  const stdout = host.folder.join("half.log");
+  await writeFile(stdout, "");
+  const request = { containerId: "half", stdout, stderr: "" };
+  await assert.rejects(tasks.create(request, host.scope), { message: /failed to create shim task: .*io pipe copy/ });
+  await host.assertNothingRemains();
+  await host.clear();
+});
 
 test("a shim that never answers is given up when its caller does", options, async () => {
   using channel = host.channel();

@@ -1,17 +1,19 @@
-import { closeSync, readdirSync, readlinkSync } from "node:fs";
+import { closeSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { isLinuxError, onceReady, openPid, signalPidfd } from "#linux";
+import type { Bundle } from "../bundle/bundle.ts";
 
 /**
- * Waits for the programs that run in a bundle, `timeoutMs` at most, and kills those that are still there: they are the
- * `start` of a shim that never said where it listens. Never rejects.
+ * Waits for a bundle's shim and the `start` of it to end, `timeoutMs` at most, and kills what is still there then: by what
+ * they say of themselves nobody can find them any more. Never rejects.
  */
-export async function endsOfStarts(bundlePath: string, timeoutMs: number): Promise<void> {
-  await Promise.all(processesIn(bundlePath).map((pid) => endOf(pid, timeoutMs)));
+export async function endShimProcesses(bundle: Bundle, timeoutMs: number): Promise<void> {
+  await Promise.all(processesOf(bundle).map((pid) => endOf(pid, timeoutMs)));
 }
 
-function processesIn(folder: string): number[] {
+/** Who works in the bundle and is told its id, as shims are. */
+function processesOf({ path, id }: Bundle): number[] {
   const pids = readdirSync("/proc").filter((name) => /^\d+$/.test(name));
-  return pids.filter((pid) => cwdOf(pid) === folder).map(Number);
+  return pids.filter((pid) => cwdOf(pid) === path && argumentsOf(pid).includes(`\0-id\0${id}\0`)).map(Number);
 }
 
 function cwdOf(pid: string): string | undefined {
@@ -19,6 +21,14 @@ function cwdOf(pid: string): string | undefined {
     return readlinkSync(`/proc/${pid}/cwd`);
   } catch {
     return undefined; // gone, or a thread of the kernel
+  }
+}
+
+function argumentsOf(pid: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, "utf8");
+  } catch {
+    return ""; // gone
   }
 }
 
