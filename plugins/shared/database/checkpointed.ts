@@ -19,6 +19,8 @@ export class CheckpointedStore implements AsyncDisposable {
   readonly #environment: Environment;
   readonly #journal: Journal | undefined;
   readonly #recent = new RecentChanges();
+  /** What is never put on disk. */
+  readonly #passing = new RecentChanges();
   #usage: Usage;
 
   /** Takes over what a crash left in the journal. Throws what LMDB throws. */
@@ -26,7 +28,7 @@ export class CheckpointedStore implements AsyncDisposable {
     this.#environment = environment;
     this.#journal = journal;
     const below = byteStoreOf(environment);
-    this.store = this.#recent.over(below);
+    this.store = this.#passing.over(this.#recent.over(below));
     const epoch = readerOf(below).get(ownTables.journal, [])?.last;
     if (journal !== undefined && epoch !== undefined) {
       for (const changes of journal.read(epoch)) for (const change of changes) this.#recent.set(change);
@@ -48,6 +50,12 @@ export class CheckpointedStore implements AsyncDisposable {
   /** Shows a change to those who read, before it is committed. */
   apply(change: KeyChange): void {
     this.#recent.set(change);
+    this.#passing.forget(change.key);
+  }
+
+  /** The same for one that lasts as long as this process, or until its key is changed for good. */
+  applyPassing(change: KeyChange): void {
+    this.#passing.set(change);
   }
 
   /** Puts changes that were applied on disk. Throws when that fails; what is on disk is not known then. */

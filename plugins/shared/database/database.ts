@@ -30,6 +30,8 @@ export interface DatabaseOptions {
 }
 
 interface Job {
+  /** Nothing of it is put on disk. */
+  readonly isPassing: boolean;
   run(tx: Transaction): void;
   /** Called after the commit with what its events came to. */
   finish(published: Promise<unknown>): void;
@@ -99,6 +101,18 @@ export class Database implements Reader, AsyncDisposable {
    * the disk is full.
    */
   write<T>(job: (tx: Transaction) => T): Promise<T> {
+    return this.#enqueue(job, false);
+  }
+
+  /**
+   * The same for changes that mean nothing after a crash: they are seen by all, take no flush, and are gone with this
+   * process. The job must only put; whoever changes the same keys later by `write` does that for good.
+   */
+  reserve<T>(job: (tx: Transaction) => T): Promise<T> {
+    return this.#enqueue(job, true);
+  }
+
+  #enqueue<T>(job: (tx: Transaction) => T, isPassing: boolean): Promise<T> {
     if (this.#closed)
       return Promise.reject(new HostError("unavailable", `write ${this.#subject}: the database is closed`));
     if (this.#queue.length >= queueLimit) {
@@ -109,6 +123,7 @@ export class Database implements Reader, AsyncDisposable {
     return new Promise<T>((resolve, reject) => {
       let result: T;
       this.#queue.push({
+        isPassing,
         run: (tx) => {
           result = job(tx);
         },
@@ -195,7 +210,7 @@ export class Database implements Reader, AsyncDisposable {
         job.fail(error);
         continue;
       }
-      let shortage = this.#shortage(tx);
+      let shortage = job.isPassing ? undefined : this.#shortage(tx);
       if (shortage !== undefined && !this.#store.isTakenOver) {
         // The count goes by the worst case for all that LMDB has not taken over yet.
         this.#store.commit(changes);
@@ -208,11 +223,14 @@ export class Database implements Reader, AsyncDisposable {
         job.fail(shortage);
         continue;
       }
-      this.#liveBytes += tx.addedBytes;
+      if (!job.isPassing) this.#liveBytes += tx.addedBytes;
       for (const { key, value } of tx.written) {
         const change = { key: key.toString("latin1"), value };
-        this.#store.apply(change);
-        changes.push(change);
+        if (job.isPassing) this.#store.applyPassing(change);
+        else {
+          this.#store.apply(change);
+          changes.push(change);
+        }
       }
       for (const listener of this.#listeners) listener(tx);
       done.push({ job, tx });

@@ -19,6 +19,11 @@ export class RecentChanges {
     this.#values.set(key, value);
   }
 
+  /** As if the key had not been changed. */
+  forget(key: string): void {
+    if (this.#values.delete(key)) this.#keys.splice(this.#indexOf(key), 1);
+  }
+
   clear(): void {
     this.#values.clear();
     this.#keys.length = 0;
