@@ -52,7 +52,7 @@ function mask(text: string): string {
   return text
     .replaceAll(/^(\S+ +)\d+( +[A-Z]+ *)$/gm, "$1<pid>$2")
     .replaceAll(/^\d+( +)/gm, "<pid>$1")
-    .replaceAll(/"pid":\d+/g, '"pid":<pid>')
+    .replaceAll(/"pid":( ?)\d+/g, '"pid":$1<pid>')
     .replaceAll(/\/run\/containerd\/fifo\/\d+/g, "<fifos>")
     .replaceAll(/ pid=\d+/g, " pid=<pid>");
 }
