@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { applets, busyboxProgram } from "../harness/runtime.ts";
 import { type MadeEntry, tarOf } from "../plugins/differ/tar-builder.ts";
+import { talking } from "./task-steps.ts";
 import { archiveIn, otherArchitecture, writeOciArchive, type MadeImage } from "./image-archives.ts";
 
 /** An image that containers can run, for this machine. */
@@ -30,7 +31,7 @@ export async function withBoxImage(files: string): Promise<void> {
     ],
     config: {
       Entrypoint: ["/bin/sh", "-c"],
-      Cmd: ['echo "$GREETING from $(pwd) as $(id)"'],
+      Cmd: [talking('echo "$GREETING from $(pwd) as $(id)"')],
       Env: ["PATH=/bin", "GREETING=hello"],
       WorkingDir: "/home/user",
       User: "user",

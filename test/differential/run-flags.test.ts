@@ -4,16 +4,16 @@ import { cgroupOf } from "./cgroup-files.ts";
 import { compareCases } from "./compare.ts";
 import type { Outcome } from "./outcome.ts";
 import { run, view, type Step } from "./steps.ts";
-import { runContainer, task, untilStatus, withRootfs } from "./task-steps.ts";
+import { heard, runContainer, runTalking, talking, task, untilStatus, withRootfs } from "./task-steps.ts";
 
-const sh = (script: string) => ["/bin/sh", "-c", script];
 const sleeping = (id: string, flags: readonly string[]) =>
   runContainer(["-d", "--null-io", ...flags], id, ["/bin/sleep", "1000"]);
 const gone = (id: string): readonly Step[] => [task("rm", "-f", id), run(["containers", "rm", id])];
 /** Values of keys of the container's own status. */
 const ownStatus = (keys: string) =>
-  sh(`cat /proc/self/status | while read k v; do case $k in ${keys}) echo $k $v;; esac; done`);
-const showMounts = sh("cat /proc/self/mountinfo | while read a b c d p rest; do echo $p; done");
+  `cat /proc/self/status | while read k v; do case $k in ${keys}) echo $k $v;; esac; done`;
+const showMounts = "cat /proc/self/mountinfo | while read a b c d p rest; do echo $p; done";
+const showNetwork = "busybox readlink /proc/self/ns/net";
 
 /** How much a container used before it was limited is chance. */
 const usageMasked = (outcome: Outcome): Outcome =>
@@ -30,7 +30,7 @@ async function prepare(files: string): Promise<void> {
   await writeFile(join(files, "env"), "ONE=1\nTWO=two words\n");
   await writeFile(join(files, "profile.json"), JSON.stringify(profile));
   await writeFile(join(files, "broken.json"), "{");
-  const process = { user: { uid: 0, gid: 0 }, args: ["/bin/echo", "by the spec"], cwd: "/" };
+  const process = { user: { uid: 0, gid: 0 }, args: ["/bin/sh", "-c", talking("echo by the spec")], cwd: "/" };
   const root = { path: join(files, "rootfs") };
   const linux = { namespaces: [{ type: "mount" }, { type: "pid" }] };
   const mounts = [{ destination: "/proc", type: "proc", source: "proc" }];
@@ -56,18 +56,18 @@ compareCases(
       title: "a container's process is given what was asked for",
       prepare,
       steps: [
-        runContainer(["--rm", "--env-file", "{files}/env", "--env", "THREE=3"], "env", ["/bin/env"]),
+        runTalking(["--rm", "--env-file", "{files}/env", "--env", "THREE=3"], "env", "env"),
         runContainer(["--rm", "--env-file", "{files}/absent"], "noenv", ["/bin/env"]),
-        runContainer(["--rm"], "caps", ownStatus("Cap*|NoNewPrivs:|Seccomp:")),
-        runContainer(["--rm", "--cap-add", "CAP_SYS_ADMIN", "--cap-drop", "CAP_CHOWN"], "capped", ownStatus("Cap*")),
+        runTalking(["--rm"], "caps", ownStatus("Cap*|NoNewPrivs:|Seccomp:")),
+        runTalking(["--rm", "--cap-add", "CAP_SYS_ADMIN", "--cap-drop", "CAP_CHOWN"], "capped", ownStatus("Cap*")),
         runContainer(["--rm", "--cap-add", "nonsense"], "badcap", ["/bin/true"]),
-        runContainer(["--rm", "--allow-new-privs"], "privs", ownStatus("NoNewPrivs:")),
-        runContainer(["--rm", "--privileged"], "all", ownStatus("Cap*|NoNewPrivs:")),
-        runContainer(["--rm", "--seccomp", "--seccomp-profile", "{files}/profile.json"], "profile", [
-          "/bin/busybox",
-          "mkdir",
-          "/tmp/x",
-        ]),
+        runTalking(["--rm", "--allow-new-privs"], "privs", ownStatus("NoNewPrivs:")),
+        runTalking(["--rm", "--privileged"], "all", ownStatus("Cap*|NoNewPrivs:")),
+        runTalking(
+          ["--rm", "--seccomp", "--seccomp-profile", "{files}/profile.json"],
+          "profile",
+          "busybox mkdir /tmp/x",
+        ),
         runContainer(["--rm", "--seccomp", "--seccomp-profile", "{files}/broken.json"], "broken", ["/bin/true"]),
         runContainer(["--rm", "--seccomp", "--seccomp-profile", "{files}/absent.json"], "absent", ["/bin/true"]),
         runContainer(["--rm", "--apparmor-profile", "none-such"], "apparmor", ["/bin/true"]),
@@ -82,8 +82,8 @@ compareCases(
       title: "a container sees the files, devices and networks that were asked for",
       prepare,
       steps: [
-        runContainer(["--rm"], "plain", showMounts),
-        runContainer(
+        runTalking(["--rm"], "plain", showMounts),
+        runTalking(
           [
             "--rm",
             "--mount",
@@ -92,24 +92,20 @@ compareCases(
             "type=tmpfs,dst=/home,options=size=1m",
           ],
           "mounts",
-          sh("cat /tmp/env; touch /tmp/x; touch /home/x && ls /home"),
+          "cat /tmp/env; touch /tmp/x; touch /home/x && ls /home",
         ),
         runContainer(["--rm", "--mount", "type=bind,src={files}/absent,dst=/tmp,options=rbind"], "nosource", [
           "/bin/true",
         ]),
         runContainer(["--rm", "--mount", "nonsense"], "badmount", ["/bin/true"]),
-        runContainer(["--rm", "--device", "/dev/full"], "device", ["/bin/busybox", "stat", "-c", "%t %T", "/dev/full"]),
+        runTalking(["--rm", "--device", "/dev/full"], "device", "busybox stat -c %t:%T /dev/full"),
         runContainer(["--rm", "--device", "/dev/absent"], "nodevice", ["/bin/true"]),
-        runContainer(["--rm", "--read-only"], "readonly", sh("touch /x")),
+        runTalking(["--rm", "--read-only"], "readonly", "touch /x"),
         runContainer(["--rm", "--rootfs-propagation", "rshared"], "shared", ["/bin/true"]),
         runContainer(["--rm", "--rootfs-propagation", "nonsense"], "badshare", ["/bin/true"]),
         runContainer(["--rm", "--no-pivot"], "nopivot", ["/bin/true"]),
-        runContainer(["--rm", "--net-host"], "net", ["/bin/busybox", "readlink", "/proc/self/ns/net"]),
-        runContainer(["--rm", "--with-ns", "network:/proc/1/ns/net"], "joined", [
-          "/bin/busybox",
-          "readlink",
-          "/proc/self/ns/net",
-        ]),
+        runTalking(["--rm", "--net-host"], "net", showNetwork),
+        runTalking(["--rm", "--with-ns", "network:/proc/1/ns/net"], "joined", showNetwork),
         runContainer(["--rm", "--with-ns", "ipc:{files}/env"], "nons", ["/bin/true"]),
         runContainer(["--rm", "--with-ns", "nonsense"], "badns", ["/bin/true"]),
         runContainer(["--rm", "--with-ns", "nonsense:/proc/1/ns/net"], "kind", ["/bin/true"]),
@@ -156,14 +152,14 @@ compareCases(
         ...gone("elsewhere"),
         runContainer(["--rm", "--runc-binary", "runc"], "named", ["/bin/true"]),
         runContainer(["--rm", "--runtime-config-path", "{files}/env"], "configured", ["/bin/true"]),
-        run(["run", "--rm", "--config", "{files}/spec.json", "spec"]),
+        heard(["run", "--rm", "--config", "{files}/spec.json", "spec"]),
         run(["run", "--rm", "--config", "{files}/broken.json", "spec"]),
         run(["run", "--rm", "--config", "{files}/absent.json", "spec"]),
         run(["run", "--rm", "--config", "{files}/spec.json", "spec", "/bin/true"]),
         run(["run", "-d", "--rm", "--rootfs", "{files}/rootfs", "both", "/bin/true"]),
         run(["run"]),
         run(["run", "--rootfs", "{files}/rootfs"]),
-        runContainer(["--fifo-dir", "{files}/fifos"], "fifos", ["/bin/echo", "through them"]),
+        runTalking(["--fifo-dir", "{files}/fifos"], "fifos", "echo through them"),
         run(["containers", "rm", "fifos"]),
         runContainer(["-d", "--null-io"], "brief", ["/bin/true"]),
         untilStatus("brief", "STOPPED"),

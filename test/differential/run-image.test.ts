@@ -3,7 +3,7 @@ import { compareCases, type Case } from "./compare.ts";
 import { printed } from "./observe.ts";
 import { countedIds } from "./snapshot-ids.ts";
 import { run, sortedLines, type Step } from "./steps.ts";
-import { masked, task, untilStatus } from "./task-steps.ts";
+import { heard, masked, talking, task, untilStatus } from "./task-steps.ts";
 import { collect } from "./unpacked.ts";
 
 const sh = (script: string) => ["/bin/sh", "-c", script];
@@ -15,6 +15,10 @@ function casesOf(snapshotter: string): readonly Case[] {
   const imported = run(["image", "import", ...on, "{files}/image.tar"]);
   const runImage = (flags: readonly string[], ...words: readonly string[]): Step =>
     masked(run(["run", ...on, ...flags, boxImage, ...words]));
+  const runTalking = (flags: readonly string[], id: string, script?: string): Step => {
+    const command = script === undefined ? [] : ["/bin/sh", "-c", talking(script)];
+    return heard(["run", ...on, ...flags, boxImage, id, ...command]);
+  };
   const snapshots: readonly Step[] = [run(["snapshots", ...on, "ls"]), run(["snapshots", ...on, "tree"])];
   return [
     {
@@ -22,13 +26,13 @@ function casesOf(snapshotter: string): readonly Case[] {
       prepare: withBoxImage,
       steps: [
         imported,
-        runImage(["--rm"], "default"),
-        runImage(["--rm"], "one", ...sh("echo out; echo err >&2; exit 42")),
-        runImage(["--rm", "--user", "0"], "root", ...sh("echo $HOME; touch /etc/x")),
-        runImage(["--rm", "--user", "user:more"], "named", ...sh("id")),
+        runTalking(["--rm"], "default"),
+        runTalking(["--rm"], "one", "echo out; echo err >&2; (exit 42)"),
+        runTalking(["--rm", "--user", "0"], "root", "echo $HOME; touch /etc/x"),
+        runTalking(["--rm", "--user", "user:more"], "named", "id"),
         runImage(["--rm", "--user", "absent"], "nobody", "/bin/true"),
-        runImage(["--rm", "--read-only"], "readonly", ...sh("touch /home/user/x")),
-        runImage(["--rm", "--env", "GREETING=bye", "--cwd", "/tmp"], "given"),
+        runTalking(["--rm", "--read-only"], "readonly", "touch /home/user/x"),
+        runTalking(["--rm", "--env", "GREETING=bye", "--cwd", "/tmp"], "given"),
         ...snapshots,
         runImage(["--label", "a=b", "--snapshotter-label", "c=d"], "kept", ...sh("echo changed > /tmp/changed")),
         ...snapshots,
@@ -71,7 +75,7 @@ function casesOf(snapshotter: string): readonly Case[] {
       prepare: withBoxImage,
       steps: [
         run(["image", "import", "--no-unpack", "{files}/image.tar"]),
-        runImage(["--rm"], "one", ...sh("echo unpacked")),
+        runTalking(["--rm"], "one", "echo unpacked"),
         ...snapshots,
         run(["image", "import", "--no-unpack", "--all-platforms", "{files}/foreign.tar"]),
         run(["run", "--rm", ...on, foreignImage, "two", "/bin/true"]),
@@ -92,16 +96,16 @@ function casesOf(snapshotter: string): readonly Case[] {
       prepare: withBoxImage,
       steps: [
         imported,
-        runImage(
+        runTalking(
           ["--rm", "--user", "0", "--uidmap", "0:100000:65536", "--gidmap", "0:200000:65536"],
           "mapped",
-          ...sh("id -u; busybox stat -c '%u %g' /etc /home/user; cat /proc/self/uid_map /proc/self/gid_map"),
+          "id -u; busybox stat -c '%u %g' /etc /home/user; cat /proc/self/uid_map /proc/self/gid_map",
         ),
         sortedLines(run(["snapshots", ...on, "ls"])),
-        runImage(
+        runTalking(
           ["--user", "0", "--uidmap", "0:100000:65536", "--gidmap", "0:200000:65536", "--remap-labels"],
           "labels",
-          ...sh("id -u; busybox stat -c '%u %g' /etc /home/user"),
+          "id -u; busybox stat -c '%u %g' /etc /home/user",
         ),
         run(["snapshots", ...on, "info", "labels"]),
         containers("rm", "labels"),

@@ -1,7 +1,7 @@
 import { processesNaming } from "../harness/leftovers.ts";
 import { Tasks } from "#proto/gen/containerd/services/tasks/v1/tasks_pb.ts";
 import { compareCases } from "./compare.ts";
-import { call, run, type Step } from "./steps.ts";
+import { call, run, sortedLines, type Step } from "./steps.ts";
 import { masked, runContainer, task, untilStatus, withRootfs } from "./task-steps.ts";
 
 const prepare = withRootfs;
@@ -90,13 +90,13 @@ compareCases(
         grouped("two", "g"),
         grouped("other", "h"),
         untilShims(2),
-        task("ls"),
+        sortedLines(task("ls")),
         task("exec", "--exec-id", "e", "two", ...sh("exit 3")),
         task("ps", "one"),
         task("rm", "-f", "one"),
         run(["containers", "rm", "one"]),
         untilShims(2),
-        task("ls"),
+        sortedLines(task("ls")),
         task("exec", "--exec-id", "e", "two", ...sh("exit 4")),
         grouped("three", "g"),
         untilShims(2),
