@@ -1,13 +1,13 @@
-import { closeSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
-import { isLinuxError, onceReady, openPid, signalPidfd } from "#linux";
+import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import type { Bundle } from "../bundle/bundle.ts";
+import { endWithin } from "../process-end.ts";
 
 /**
  * Waits for a bundle's shim and the `start` of it to end, `timeoutMs` at most, and kills what is still there then: by what
  * they say of themselves nobody can find them any more. Never rejects.
  */
 export async function endShimProcesses(bundle: Bundle, timeoutMs: number): Promise<void> {
-  await Promise.all(processesOf(bundle).map((pid) => endOf(pid, timeoutMs)));
+  await Promise.all(processesOf(bundle).map((pid) => endWithin(pid, timeoutMs)));
 }
 
 /** Who works in the bundle and is told its id, as shims are. */
@@ -29,31 +29,5 @@ function argumentsOf(pid: string): string {
     return readFileSync(`/proc/${pid}/cmdline`, "utf8");
   } catch {
     return ""; // gone
-  }
-}
-
-async function endOf(pid: number, timeoutMs: number): Promise<void> {
-  let pidfd: number;
-  try {
-    pidfd = openPid(pid);
-  } catch (error) {
-    if (isLinuxError(error, "ESRCH")) return;
-    throw error;
-  }
-  await new Promise<void>((resolve) => {
-    const timer = setTimeout(() => kill(pidfd), timeoutMs);
-    onceReady(pidfd, "readable", () => {
-      clearTimeout(timer);
-      resolve();
-    });
-  });
-  closeSync(pidfd);
-}
-
-function kill(pidfd: number): void {
-  try {
-    signalPidfd(pidfd, "SIGKILL");
-  } catch (error) {
-    if (!isLinuxError(error, "ESRCH")) throw error; // it has just ended
   }
 }
