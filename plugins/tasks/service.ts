@@ -106,7 +106,12 @@ export function tasksService({ parts, legacy, peers }: ServiceParts): Service {
       return { id: execId, ...exit };
     },
     async get({ containerId, execId }, context) {
-      return { process: await processOf(parts, await taskOf(containerId, context), execId) };
+      // Its container is asked for meanwhile, and says first what is wrong.
+      const known = tasks.find(namespaceOf(context.metadata), containerId);
+      const process = known && processOf(parts, known, execId);
+      process?.catch(() => {});
+      const task = await taskOf(containerId, context);
+      return { process: await (task === known && process !== undefined ? process : processOf(parts, task, execId)) };
     },
     async list(_request, { metadata }) {
       const all = await Promise.all(

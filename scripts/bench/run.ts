@@ -16,8 +16,8 @@ const runsEach = 10;
 const atOnce = 50;
 const clients = 8;
 const resting = 200;
-/** Processes tidy up once they have been quiet for a second. */
-const settleMs = 5000;
+/** V8 tidies up for half a minute after the last work. */
+const settleMs = 40_000;
 const restMs = 20_000;
 const ctrMs = 120_000;
 
