@@ -2,6 +2,9 @@ import { closeSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { isLinuxError, onceReady, openPid, signalPidfd } from "#linux";
 import type { Bundle } from "../bundle/bundle.ts";
 
+/** What a process that is killed may take to go, milliseconds; one that hangs in the kernel is left there. */
+const dyingMs = 1000;
+
 /**
  * Waits for a bundle's shim and the `start` of it to end, `timeoutMs` at most, and kills what is still there then: by what
  * they say of themselves nobody can find them any more. Never rejects.
@@ -40,13 +43,12 @@ async function endOf(pid: number, timeoutMs: number): Promise<void> {
     if (isLinuxError(error, "ESRCH")) return;
     throw error;
   }
-  await new Promise<void>((resolve) => {
-    const timer = setTimeout(() => kill(pidfd), timeoutMs);
-    onceReady(pidfd, "readable", () => {
-      clearTimeout(timer);
-      resolve();
-    });
-  });
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const timers = [setTimeout(() => kill(pidfd), timeoutMs), setTimeout(resolve, timeoutMs + dyingMs)];
+  const stop = onceReady(pidfd, "readable", resolve);
+  await promise;
+  stop();
+  timers.forEach(clearTimeout);
   closeSync(pidfd);
 }
 
