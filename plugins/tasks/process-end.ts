@@ -1,6 +1,9 @@
 import { closeSync } from "node:fs";
 import { isLinuxError, onceReady, openPid, signalPidfd } from "#linux";
 
+/** What a process that is killed may take to go, milliseconds; one that hangs in the kernel is left there. */
+const dyingMs = 1000;
+
 /** Waits for a process's end, `timeoutMs` at most, and kills it then. One that is not there has ended. */
 export async function endWithin(pid: number, timeoutMs: number): Promise<void> {
   let pidfd: number;
@@ -10,13 +13,12 @@ export async function endWithin(pid: number, timeoutMs: number): Promise<void> {
     if (isLinuxError(error, "ESRCH")) return;
     throw error;
   }
-  await new Promise<void>((resolve) => {
-    const timer = setTimeout(() => kill(pidfd), timeoutMs);
-    onceReady(pidfd, "readable", () => {
-      clearTimeout(timer);
-      resolve();
-    });
-  });
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const timers = [setTimeout(() => kill(pidfd), timeoutMs), setTimeout(resolve, timeoutMs + dyingMs)];
+  const stop = onceReady(pidfd, "readable", resolve);
+  await promise;
+  stop();
+  timers.forEach(clearTimeout);
   closeSync(pidfd);
 }
 

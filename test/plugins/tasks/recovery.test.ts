@@ -128,6 +128,23 @@ test("a shim that dies while tasks is away is cleaned up after at its start", op
   await host.clear();
 });
 
+test("a shim that does not answer after a restart is ended, and what was its is told once", options, async () => {
+  await using exits = new ExitListener(host);
+  const pid = await host.run("hung", ["/bin/sleep", "1000"]);
+  const [shim = 0] = await host.shims("hung");
+  process.kill(shim, "SIGSTOP");
+  await host.kill("tasks");
+  await exits.waitFor("/tasks/delete", "hung");
+  await processEnd(shim);
+  await processEnd(pid);
+  assert.deepEqual(exits.told, [
+    { topic: "/tasks/exit", id: "hung", pid, exitStatus: 137 },
+    { topic: "/tasks/delete", id: "hung", pid, exitStatus: 137 },
+  ]);
+  await host.assertNothingRemains();
+  await host.clear();
+});
+
 test("when everything is killed at once containers go on, and the next daemon has them", options, async () => {
   const pid = await host.run("survivor", ["/bin/sleep", "1000"]);
   const { child } = host.daemon;
