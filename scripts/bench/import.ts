@@ -1,18 +1,18 @@
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { link, mkdir, stat, writeFile } from "node:fs/promises";
+import { appendFile, copyFile, mkdir, rename, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { setTimeout as pause } from "node:timers/promises";
-import { createGunzip } from "node:zlib";
+import { createGunzip, gzipSync } from "node:zlib";
 import { execa } from "execa";
 import { ctr } from "../../test/harness/ctr.ts";
 import type { Daemon } from "../../test/harness/stock-daemon.ts";
 import { cpuSecondsBelow } from "./cpu.ts";
 import { memoryBelow } from "./memory.ts";
 
-const image = "example.com/bench:1";
 const importMs = 600_000;
+const tarBlockBytes = 512;
 /** Between two looks at the memory. */
 const sampleMs = 100;
 const configType = "application/vnd.oci.image.config.v1+json";
@@ -28,9 +28,20 @@ export interface ImportSample {
   readonly peak: number;
 }
 
-/** An archive of an image of these gzip layers; gives its path. */
-export async function makeArchive(folder: string, layers: readonly string[]): Promise<string> {
-  const top = join(folder, "oci");
+/** An archive of an image. */
+export interface Archive {
+  readonly path: string;
+  /** Name of the image. */
+  readonly image: string;
+}
+
+/**
+ * An archive of an image of these gzip layers. Those with different numbers have no layer in common: each ends with
+ * another count of zeros, which no reader of archives looks at.
+ */
+export async function makeArchive(folder: string, layers: readonly string[], number: number): Promise<Archive> {
+  const image = `example.com/bench:${number}`;
+  const top = join(folder, `oci-${number}`);
   const blobs = join(top, "blobs/sha256");
   await mkdir(blobs, { recursive: true });
   const addJson = async (value: unknown, mediaType: string) => {
@@ -41,13 +52,16 @@ export async function makeArchive(folder: string, layers: readonly string[]): Pr
   };
   const diffIds: string[] = [];
   const descriptors: unknown[] = [];
-  for (const layer of layers) {
+  for (const original of layers) {
+    const layer = join(top, "layer");
+    await copyFile(original, layer);
+    await appendFile(layer, gzipSync(Buffer.alloc(tarBlockBytes * (number + 1))));
     const [packed, plain] = [createHash("sha256"), createHash("sha256")];
     await pipeline(createReadStream(layer), packed);
     await pipeline(createReadStream(layer), createGunzip(), plain);
     const hex = packed.digest("hex");
-    await link(layer, join(blobs, hex));
     descriptors.push({ mediaType: layerType, digest: `sha256:${hex}`, size: (await stat(layer)).size });
+    await rename(layer, join(blobs, hex));
     diffIds.push(`sha256:${plain.digest("hex")}`);
   }
   const architecture = process.arch === "arm64" ? "arm64" : "amd64";
@@ -65,27 +79,32 @@ export async function makeArchive(folder: string, layers: readonly string[]): Pr
     JSON.stringify({ schemaVersion: 2, manifests: [{ ...manifest, annotations }] }),
   );
   await writeFile(join(top, "oci-layout"), '{"imageLayoutVersion":"1.0.0"}');
-  const archive = join(folder, "image.tar");
-  await execa("tar", ["-C", top, "-cf", archive, "oci-layout", "index.json", "blobs"]);
-  return archive;
+  const path = join(folder, `image-${number}.tar`);
+  await execa("tar", ["-C", top, "-cf", path, "oci-layout", "index.json", "blobs"]);
+  await rm(top, { recursive: true });
+  return { path, image };
 }
 
-/** Imports with the stock client, from a file to snapshots, and removes the image again, which is not counted. */
-export async function measureImport(daemon: Daemon, archive: string): Promise<ImportSample> {
-  const run = async (...args: readonly string[]) => {
-    const { code, stderr } = await ctr(daemon.address, ["image", ...args], { ms: importMs });
-    if (code !== 0) throw new Error(`ctr image ${args.join(" ")}: ${stderr}`);
-  };
+/**
+ * Imports with the stock client, from a file to snapshots. The image stays: an ext4 without a journal makes files
+ * slowly for half a minute after many were removed.
+ */
+export function measureImport(daemon: Daemon, { path }: Archive): Promise<ImportSample> {
+  return measureClient(daemon, ["image", "import", path]);
+}
+
+/** What a command of the stock client takes the daemon. */
+export async function measureClient(daemon: Daemon, args: readonly string[]): Promise<ImportSample> {
   const cpuBefore = await cpuSecondsBelow(daemon.child.pid);
   const started = performance.now();
   const over = new AbortController();
   const watched = peakUntil(daemon, over.signal);
-  await run("import", archive);
+  const { code, stderr } = await ctr(daemon.address, args, { ms: importMs });
+  if (code !== 0) throw new Error(`ctr ${args.join(" ")}: ${stderr}`);
   const wall = (performance.now() - started) / 1000;
   over.abort();
   const cpu = (await cpuSecondsBelow(daemon.child.pid)) - cpuBefore;
   const peak = await watched;
-  await run("rm", "--sync", image);
   return { wall, cpu, peak };
 }
 

@@ -6,7 +6,7 @@ import { makeTempFolder } from "../../test/harness/temp-folder.ts";
 import { bindOf, LayerClient, ociGzip, overlayOf } from "../../test/plugins/differ/layer-client.ts";
 import { cpuSecondsBelow } from "./cpu.ts";
 import { debianRoot } from "../peers/folders.ts";
-import { makeArchive, measureImport, type ImportSample } from "./import.ts";
+import { makeArchive, measureImport, type Archive, type ImportSample } from "./import.ts";
 import { makeImageLayers, makeSmallFilesLayer } from "./layers.ts";
 import { memoryBelow } from "./memory.ts";
 import { median, type Report, type Row } from "./report.ts";
@@ -55,7 +55,9 @@ export async function measureUnpack({ rounds }: { readonly rounds: number }): Pr
   const rows: Row[] = [];
   for (const subject of subjects) rows.push(...(await measureSubject(subject, sides, rounds)));
   const layers = subjects[0]?.files ?? [];
-  rows.push(...(await measureImports(await makeArchive(folder.path, layers), sides, rounds)));
+  const archives: Archive[] = [];
+  for (let round = 0; round < rounds; round++) archives.push(await makeArchive(folder.path, layers, round));
+  rows.push(...(await measureImports(archives, sides)));
   const memory = await memoryBelow(ours.child.pid);
   for (const { name, peak } of memory.filter((each) => each.name === "differ")) {
     rows.push({ what: `highest memory, ${name}`, unit: "MiB", stock: undefined, ours: peak, lessIsBetter: true });
@@ -91,9 +93,9 @@ async function measureSubject(
 }
 
 /** The whole way of the image with the stock client: import and unpack. */
-async function measureImports(archive: string, sides: readonly Side[], rounds: number): Promise<Row[]> {
+async function measureImports(archives: readonly Archive[], sides: readonly Side[]): Promise<Row[]> {
   const samples: Record<Side["name"], ImportSample[]> = { "without unpigz": [], "with unpigz": [], ours: [] };
-  for (let round = 0; round < rounds; round++) {
+  for (const archive of archives) {
     for (const { name, daemon } of sides) samples[name].push(await measureImport(daemon, archive));
   }
   const peaks = (name: Side["name"]) => Math.max(...samples[name].map(({ peak }) => peak));
