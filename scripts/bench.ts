@@ -1,5 +1,5 @@
 /**
- * `npm run bench -- boot|content|calls|fleet|gc|router|snapshots|unpack`: measures this checkout against the stock daemon (the router against
+ * `npm run bench -- boot|content|calls|fleet|gc|pull|router|snapshots|unpack`: measures this checkout against the stock daemon (the router against
  * HAProxy and nginx), in alternation in one run; prints a table and writes `.cache/bench/<name>.json`. On a busy
  * machine compare the ratios, not the figures.
  */
@@ -10,16 +10,17 @@ import { measureCalls } from "./bench/calls.ts";
 import { measureContent } from "./bench/content.ts";
 import { measureFleet } from "./bench/fleet.ts";
 import { measureGc } from "./bench/gc.ts";
+import { measurePull } from "./bench/pull.ts";
 import { publish, type Report } from "./bench/report.ts";
 import { soakRouter } from "./bench/router-soak.ts";
 import { measureRouter } from "./bench/router.ts";
 import { measureSnapshots } from "./bench/snapshots.ts";
 import { measureUnpack } from "./bench/unpack.ts";
 
-const usage = `usage: npm run bench -- boot|content|calls|fleet|gc|router|snapshots|unpack [options]
+const usage = `usage: npm run bench -- boot|content|calls|fleet|gc|pull|router|snapshots|unpack [options]
 
   --json           print JSON instead of tables
-  content, gc, router, snapshots, unpack:
+  content, gc, pull, router, snapshots, unpack:
   --rounds N       rounds (default 3)
   content:
   --mebibytes N    size of the blob (default 1024)
@@ -68,6 +69,7 @@ const benchmarks: Readonly<Record<string, Benchmark>> = {
   calls: { needs: ["containerd", "go-load"], measure: async () => ({ rows: await measureCalls() }) },
   fleet: { needs: ["go-echo"], measure: async () => ({ rows: await measureFleet() }) },
   gc: { needs: ["containerd", "go-load"], measure: () => measureGc(numbers) },
+  pull: { needs: ["containerd", "pigz", "docker-registry"], measure: () => measurePull(numbers) },
   snapshots: { needs: ["containerd", "go-load"], measure: () => measureSnapshots(numbers) },
   unpack: { needs: ["containerd", "pigz"], measure: () => measureUnpack(numbers) },
   router: {

@@ -3,30 +3,13 @@ import { createReadStream } from "node:fs";
 import { appendFile, copyFile, mkdir, rename, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
-import { setTimeout as pause } from "node:timers/promises";
 import { createGunzip, gzipSync } from "node:zlib";
 import { execa } from "execa";
-import { ctr } from "../../test/harness/ctr.ts";
-import type { Daemon } from "../../test/harness/stock-daemon.ts";
-import { cpuSecondsBelow } from "./cpu.ts";
-import { memoryBelow } from "./memory.ts";
 
-const importMs = 600_000;
 const tarBlockBytes = 512;
-/** Between two looks at the memory. */
-const sampleMs = 100;
 const configType = "application/vnd.oci.image.config.v1+json";
 const manifestType = "application/vnd.oci.image.manifest.v1+json";
 const layerType = "application/vnd.oci.image.layer.v1.tar+gzip";
-
-/** What an import with its unpacking took. */
-export interface ImportSample {
-  /** Seconds. */
-  readonly wall: number;
-  readonly cpu: number;
-  /** MiB: the highest sum of anonymous memory of the daemon's processes that was seen. */
-  readonly peak: number;
-}
 
 /** An archive of an image. */
 export interface Archive {
@@ -83,40 +66,4 @@ export async function makeArchive(folder: string, layers: readonly string[], num
   await execa("tar", ["-C", top, "-cf", path, "oci-layout", "index.json", "blobs"]);
   await rm(top, { recursive: true });
   return { path, image };
-}
-
-/**
- * Imports with the stock client, from a file to snapshots. The image stays: an ext4 without a journal makes files
- * slowly for half a minute after many were removed.
- */
-export function measureImport(daemon: Daemon, { path }: Archive): Promise<ImportSample> {
-  return measureClient(daemon, ["image", "import", path]);
-}
-
-/** What a command of the stock client takes the daemon. */
-export async function measureClient(daemon: Daemon, args: readonly string[]): Promise<ImportSample> {
-  const cpuBefore = await cpuSecondsBelow(daemon.child.pid);
-  const started = performance.now();
-  const over = new AbortController();
-  const watched = peakUntil(daemon, over.signal);
-  const { code, stderr } = await ctr(daemon.address, args, { ms: importMs });
-  if (code !== 0) throw new Error(`ctr ${args.join(" ")}: ${stderr}`);
-  const wall = (performance.now() - started) / 1000;
-  over.abort();
-  const cpu = (await cpuSecondsBelow(daemon.child.pid)) - cpuBefore;
-  const peak = await watched;
-  return { wall, cpu, peak };
-}
-
-async function peakUntil(daemon: Daemon, over: AbortSignal): Promise<number> {
-  let peak = 0;
-  while (!over.aborted) {
-    const memory = await memoryBelow(daemon.child.pid).catch(() => []); // one of them ended just now
-    peak = Math.max(
-      peak,
-      memory.reduce((sum, { anonymous }) => sum + anonymous, 0),
-    );
-    await pause(sampleMs);
-  }
-  return peak;
 }
