@@ -73,7 +73,7 @@ export async function createOn(
   } catch (error) {
     parts.tasks.remove(task);
     // It is alive and says that it could not: nothing of ours is there, though something may be by this name elsewhere.
-    task.isEmpty = isHostError(error) && !(error instanceof ConnectionClosed) && !call.signal.aborted;
+    task.isEmpty = !call.signal.aborted && !isCutOff(error);
     await giveUp(parts, task);
     throw error;
   }
@@ -106,6 +106,12 @@ async function connectStarted(
   const address = await shim.program.start(options, timeouts.startMs, signal);
   if (address.version !== 2) shim.bundle.writeText("bootstrap.json", JSON.stringify({ ...address, protocol: "ttrpc" }));
   return Shim.connect(shim, address, timeouts.loadMs);
+}
+
+/** Whether a create ended without an answer of the shim's own, at whatever point it was. */
+function isCutOff(error: unknown): boolean {
+  const cuts = ["deadline-exceeded", "canceled"] as const;
+  return !isHostError(error) || error instanceof ConnectionClosed || cuts.some((kind) => isHostError(error, kind));
 }
 
 /** Ends a shim whose task could not be made; never rejects. */
