@@ -24,7 +24,7 @@ export class LegacyShim implements TaskShim {
   readonly #logs: LegacyLogs;
 
   private constructor(
-    { events, timeouts }: LegacyParts,
+    { events, hierarchies, timeouts }: LegacyParts,
     bundle: Bundle,
     options: LegacyOptions,
     { connection, logs }: { readonly connection: TtrpcConnection; readonly logs: LegacyLogs },
@@ -39,6 +39,7 @@ export class LegacyShim implements TaskShim {
       runtime: options.runtime,
       events,
       cleaner: this.program,
+      hierarchies,
       end: (shimPid) => endShim(shimPid, timeouts.shutdownMs),
     });
   }

@@ -13,7 +13,7 @@ const options = { skip, timeout: 60_000 };
 const fixture = join(import.meta.dirname, "fixtures/odd-shim.ts");
 
 const config = [
-  "plugins: { io.containerd.runtime.v2.task: { start_timeout_ms: 2000 } }",
+  "plugins: { io.containerd.runtime.v2.task: { start_timeout_ms: 8000 } }",
   "timeouts: { io.containerd.timeout.shim.cleanup: 1s, io.containerd.timeout.shim.shutdown: 1s }",
   "",
 ].join("\n");
