@@ -10,6 +10,7 @@ import { TtrpcConnection } from "../ttrpc/connection.ts";
 import { LegacyCleaner } from "./cleaner.ts";
 import type { LegacyParts } from "./legacy-parts.ts";
 import type { LegacyOptions } from "./options.ts";
+import { endsOfStarts } from "../tasks/unfinished-starts.ts";
 import { endShim } from "./shim-end.ts";
 import { legacyTaskClient } from "./task-client.ts";
 
@@ -40,7 +41,13 @@ export class LegacyShim implements TaskShim {
       events,
       cleaner: this.program,
       hierarchies,
-      end: (shimPid) => endShim(shimPid, timeouts.shutdownMs),
+      end: async (ask) => {
+        try {
+          await endShim((await ask()).shimPid, timeouts.shutdownMs);
+        } catch {
+          await endsOfStarts(bundle.path, 0); // it does not answer, but works there
+        }
+      },
     });
   }
 

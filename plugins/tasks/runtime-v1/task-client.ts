@@ -41,8 +41,8 @@ export interface LegacyTask {
   readonly cleaner: LegacyCleaner;
   /** Where groups are, for metrics. */
   readonly hierarchies: Hierarchies;
-  /** Ends the shim's process. */
-  readonly end: (shimPid: number) => Promise<void>;
+  /** Ends the shim's process, which is asked for its pid. */
+  readonly end: (ask: () => Promise<{ readonly shimPid: number }>) => Promise<void>;
 }
 
 /**
@@ -163,8 +163,7 @@ export function legacyTaskClient(
       return Promise.resolve(create(StatsResponseSchema, { stats }));
     },
     async shutdown(_request, options) {
-      const { shimPid } = await shim.shimInfo({}, options);
-      await end(shimPid);
+      await end(() => shim.shimInfo({}, options));
       const { deleted } = cleaner;
       if (deleted !== undefined) {
         await events.tell(namespace, "/tasks/delete", TaskDeleteSchema, { containerId: id, ...deleted });

@@ -3,7 +3,7 @@ import { endWithin } from "../process-end.ts";
 
 /**
  * Waits for the programs that run in a bundle, `timeoutMs` at most, and kills those that are still there: they are the
- * `start` of a shim that never said where it listens. Never rejects.
+ * `start` of a shim that never said where it listens, or a v1 shim that does not answer. Never rejects.
  */
 export async function endsOfStarts(bundlePath: string, timeoutMs: number): Promise<void> {
   await Promise.all(processesIn(bundlePath).map((pid) => endWithin(pid, timeoutMs)));
