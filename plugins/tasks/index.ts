@@ -1,6 +1,8 @@
-import { chmodSync } from "node:fs";
+import { chmodSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { parseMounts } from "#linux";
 import { definePlugins, HostError, SkipPlugin, type PluginContext, type PluginDefinition } from "bulkhead/plugin";
+import { findHierarchies } from "../shared/cgroups/hierarchies.ts";
 import { timeoutOf, type LegacyRuntimeConfig, type OptConfig, type RuntimeConfig } from "./config.ts";
 import { BegunStarts } from "./exits/begun-starts.ts";
 import { LostTasks } from "./exits/lost-tasks.ts";
@@ -42,6 +44,7 @@ async function openLegacyRuntime({ config, root, state, log, peers }: PluginCont
     options: { runtime, runtimeRoot, systemdCgroup: false },
     isDebugged,
     events: new TaskEvents(peers, log),
+    hierarchies: findHierarchies(parseMounts(readFileSync("/proc/self/mountinfo", "utf8"))),
   };
   await recoverLegacyTasks(legacy);
   return { platforms: [hostPlatform()] };

@@ -1,5 +1,6 @@
 import { Tasks } from "#proto/gen/containerd/services/tasks/v1/tasks_pb.ts";
 import { compareCases } from "./compare.ts";
+import { keysOfJson, shapeOf } from "./metric-steps.ts";
 import { printed } from "./observe.ts";
 import { call, run, sortedLines, view, type Step } from "./steps.ts";
 import { masked, onPty, runContainer, runTalking, task, untilStatus, withRootfs } from "./task-steps.ts";
@@ -57,6 +58,8 @@ compareCases(
         runContainer(["-d", "--null-io"], "newer", ["/bin/sleep", "1000"]),
         sortedLines(task("ls")),
         task("ps", "bg"),
+        shapeOf(task("metrics", "bg")),
+        keysOfJson(task("metrics", "--format", "json", "bg")),
         task("exec", "--exec-id", "e", "bg", ...sh("exit 9")),
         task("exec", "-d", "--exec-id", "stays", "bg", "/bin/sleep", "1000"),
         task("exec", "--exec-id", "none", "bg", "/bin/absent"),
@@ -87,6 +90,7 @@ compareCases(
         task("rm", "--exec-id", "stays", "bg"),
         task("kill", "-s", "9", "bg"),
         untilStatus("bg", "STOPPED"),
+        shapeOf(task("metrics", "bg")),
         wait("bg"),
         task("kill", "-s", "9", "bg"),
         task("exec", "--exec-id", "late", "bg", "/bin/true"),

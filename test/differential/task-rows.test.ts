@@ -5,7 +5,7 @@ import { Child } from "../harness/child.ts";
 import { containerdProgram } from "../harness/peers.ts";
 import { compareCases } from "./compare.ts";
 import { withLogger } from "./logger.ts";
-import type { Outcome } from "./outcome.ts";
+import { keysOfJson, shapeOf } from "./metric-steps.ts";
 import { onResizedPty, untilResized } from "./resized-pty.ts";
 import { call, run, view, type Step } from "./steps.ts";
 import { execShowing, heard, masked, runContainer, talking, task, untilStatus, withRootfs } from "./task-steps.ts";
@@ -17,13 +17,6 @@ const sleeping = (id: string, flags: readonly string[] = []) =>
 const create = (id: string, ...words: readonly string[]) =>
   run(["containers", "create", "--rootfs", "{files}/rootfs", id, ...words]);
 const gone = (id: string): readonly Step[] => [task("rm", "-f", id), run(["containers", "rm", id])];
-
-/** Which values there are, and of what kind: how much was used is chance. Zeros are left out of JSON. */
-const shapeOf = (step: Step): Step =>
-  view(step, (outcome) => {
-    const { code, stdout, stderr } = outcome as { code: number; stdout: string; stderr: string };
-    return { code, stderr, stdout: stdout.replaceAll(/\b\d[\d.]*\b/g, "n") };
-  });
 
 /** How much of its output a client that detaches shows is chance. */
 const silent = (step: Step): Step => view(step, (outcome) => (outcome as { readonly code: number }).code);
@@ -67,7 +60,7 @@ compareCases(
         sleeping("c", ["--memory-limit", "33554432"]),
         shapeOf(task("metrics", "c")),
         shapeOf(task("metrics", "--format", "table", "c")),
-        view(shapeOf(task("metrics", "--format", "json", "c")), keysOfJson),
+        keysOfJson(task("metrics", "--format", "json", "c")),
         task("metrics", "--format", "nonsense", "c"),
         task("metrics", "absent"),
         task("metrics"),
@@ -246,9 +239,3 @@ compareCases(
   ],
   { containers: true },
 );
-
-/** The names of all values that are printed as JSON. */
-function keysOfJson(outcome: Outcome): Outcome {
-  const { code, stdout } = outcome as { code: number; stdout: string };
-  return { code, keys: [...new Set(stdout.match(/"\w+":/g))].toSorted() };
-}

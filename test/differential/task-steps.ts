@@ -95,10 +95,10 @@ export function untilStatus(id: string, status: string): Step {
 }
 
 /**
- * Runs `ctr` on a pty of its own; the container says "ready" there and ends once it is answered: what it says last may
+ * Runs `ctr` on a pty of its own, which is given what is `said` at once; the container says "ready" there and ends once it is answered: what it says last may
  * never be shown, since ctr stops copying when the container ends. Gives how ctr ended.
  */
-export function onPty(words: readonly string[]): Step {
+export function onPty(words: readonly string[], said = ""): Step {
   return {
     title: `on a pty: ctr ${words.join(" ")}`,
     run: async (target) => {
@@ -106,6 +106,7 @@ export function onPty(words: readonly string[]): Step {
       const args = ["--address", daemon.address, "--namespace", namespace, ...words.map((word) => fill(word, target))];
       const command = [containerdProgram("ctr"), ...args].map((word) => `'${word}'`).join(" ");
       const script = execa("script", ["-qec", command, "/dev/null"], { reject: false, timeout: ptyMs });
+      script.stdin.write(said);
       let shown = "";
       script.stdout.on("data", (chunk: Buffer) => {
         if (shown.includes("ready")) return;

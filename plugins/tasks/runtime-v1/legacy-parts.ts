@@ -1,3 +1,4 @@
+import type { Hierarchies } from "../../shared/cgroups/hierarchies.ts";
 import type { RuntimeParts } from "../tasks/runtime-parts.ts";
 import type { LegacyOptions } from "./options.ts";
 import type { TaskEvents } from "./task-events.ts";
@@ -10,4 +11,6 @@ export interface LegacyParts extends RuntimeParts {
   readonly options: LegacyOptions;
   readonly isDebugged: boolean;
   readonly events: TaskEvents;
+  /** Where groups are, for metrics. */
+  readonly hierarchies: Hierarchies;
 }

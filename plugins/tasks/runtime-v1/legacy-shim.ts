@@ -10,6 +10,7 @@ import { TtrpcConnection } from "../ttrpc/connection.ts";
 import { LegacyCleaner } from "./cleaner.ts";
 import type { LegacyParts } from "./legacy-parts.ts";
 import type { LegacyOptions } from "./options.ts";
+import { endsOfStarts } from "../tasks/unfinished-starts.ts";
 import { endShim } from "./shim-end.ts";
 import { legacyTaskClient } from "./task-client.ts";
 
@@ -24,7 +25,7 @@ export class LegacyShim implements TaskShim {
   readonly #logs: LegacyLogs;
 
   private constructor(
-    { events, timeouts }: LegacyParts,
+    { events, hierarchies, timeouts }: LegacyParts,
     bundle: Bundle,
     options: LegacyOptions,
     { connection, logs }: { readonly connection: TtrpcConnection; readonly logs: LegacyLogs },
@@ -39,7 +40,14 @@ export class LegacyShim implements TaskShim {
       runtime: options.runtime,
       events,
       cleaner: this.program,
-      end: (shimPid) => endShim(shimPid, timeouts.shutdownMs),
+      hierarchies,
+      end: async (ask) => {
+        try {
+          await endShim((await ask()).shimPid, timeouts.shutdownMs);
+        } catch {
+          await endsOfStarts(bundle.path, 0); // it does not answer, but works there
+        }
+      },
     });
   }
 

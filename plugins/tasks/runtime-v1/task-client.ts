@@ -18,12 +18,19 @@ import {
   PidsResponseSchema,
   StartResponseSchema,
   StateResponseSchema,
+  StatsResponseSchema,
   WaitResponseSchema,
   type Task,
 } from "#proto/gen/containerd/task/v2/task_pb.ts";
+import { MetricsSchema } from "#proto/gen/containerd/cgroups/v1/metrics_pb.ts";
+import { packAny } from "#proto/wire/any.ts";
+import { deviceNames } from "../../shared/cgroups/block-devices.ts";
+import { groupFoldersOf, type GroupFolders } from "../../shared/cgroups/group-folders.ts";
+import type { Hierarchies } from "../../shared/cgroups/hierarchies.ts";
 import { exitOf } from "../process-exit.ts";
 import type { Bundle } from "../bundle/bundle.ts";
 import type { LegacyCleaner } from "./cleaner.ts";
+import { groupMetrics } from "./group-metrics.ts";
 import type { TaskEvents } from "./task-events.ts";
 
 export interface LegacyTask {
@@ -32,8 +39,10 @@ export interface LegacyTask {
   readonly runtime: string;
   readonly events: TaskEvents;
   readonly cleaner: LegacyCleaner;
-  /** Ends the shim's process. */
-  readonly end: (shimPid: number) => Promise<void>;
+  /** Where groups are, for metrics. */
+  readonly hierarchies: Hierarchies;
+  /** Ends the shim's process, which is asked for its pid. */
+  readonly end: (ask: () => Promise<{ readonly shimPid: number }>) => Promise<void>;
 }
 
 /**
@@ -42,7 +51,7 @@ export interface LegacyTask {
  */
 export function legacyTaskClient(
   shim: Client<typeof Shim>,
-  { bundle, runtime, events, cleaner, end }: LegacyTask,
+  { bundle, runtime, events, cleaner, hierarchies, end }: LegacyTask,
 ): Client<typeof Task> {
   const { id, namespace } = bundle;
   const nameOf = (execId = ""): string => (execId === "" ? id : execId);
@@ -54,10 +63,17 @@ export function legacyTaskClient(
       throw error;
     }
   };
+  /** Of the first process, known from when it ran. */
+  let folders: GroupFolders | undefined;
+  const findFolders = (pid: number) => {
+    if (hierarchies.version === 1 && pid !== 0) folders ??= groupFoldersOf(hierarchies, pid);
+  };
   return {
     async connect(_request, options) {
       const { shimPid } = await shim.shimInfo({}, options);
-      return create(ConnectResponseSchema, { shimPid, taskPid: await pidOf(options) });
+      const taskPid = await pidOf(options);
+      findFolders(taskPid);
+      return create(ConnectResponseSchema, { shimPid, taskPid });
     },
     async create(
       { rootfs = [], stdin = "", stdout = "", stderr = "", terminal = false, checkpoint = "", ...more },
@@ -79,6 +95,7 @@ export function legacyTaskClient(
         },
         options,
       );
+      findFolders(pid);
       const io = { stdin, stdout, stderr, terminal };
       const told = { containerId: id, bundle: bundle.path, rootfs, io, checkpoint, pid };
       await events.tell(namespace, "/tasks/create", TaskCreateSchema, told);
@@ -140,10 +157,13 @@ export function legacyTaskClient(
     async update({ resources }, options) {
       return shim.update({ ...(resources && { resources }) }, options);
     },
-    stats: () => Promise.reject(classedError("not-found", "cgroup does not exist")),
+    stats() {
+      if (folders === undefined) return Promise.reject(classedError("not-found", "cgroup does not exist"));
+      const stats = packAny(MetricsSchema, groupMetrics(folders, deviceNames()));
+      return Promise.resolve(create(StatsResponseSchema, { stats }));
+    },
     async shutdown(_request, options) {
-      const { shimPid } = await shim.shimInfo({}, options);
-      await end(shimPid);
+      await end(() => shim.shimInfo({}, options));
       const { deleted } = cleaner;
       if (deleted !== undefined) {
         await events.tell(namespace, "/tasks/delete", TaskDeleteSchema, { containerId: id, ...deleted });

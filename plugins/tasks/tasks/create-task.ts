@@ -111,8 +111,9 @@ async function connectStarted(
 
 /** Whether it came from the shim, which had all the time that it needed. */
 function isAnswer(error: unknown, { signal }: CallLimits): boolean {
-  const isOurs = error instanceof ConnectionClosed || isHostError(error, "deadline-exceeded") || signal.aborted;
-  return isHostError(error) && !isOurs;
+  const cuts = ["deadline-exceeded", "canceled"] as const;
+  const isCut = error instanceof ConnectionClosed || cuts.some((kind) => isHostError(error, kind)) || signal.aborted;
+  return isHostError(error) && !isCut;
 }
 
 /** Ends a shim whose task could not be made; never rejects. */

@@ -104,6 +104,20 @@ test("a v1 shim that dies while tasks is away is cleaned up after at its start",
   await untilNoBundle();
 });
 
+test("a v1 shim that does not answer any more is ended with its task when tasks starts", options, async () => {
+  using channel = host.channel();
+  const tasks = clientOf(Tasks, channel);
+  await using exits = new ExitListener(host);
+  const { pid, shim } = await run("stuck", ["/bin/sleep", "1000"]);
+  process.kill(shim, "SIGSTOP");
+  await host.kill("tasks");
+  await exits.waitFor("/tasks/delete", "stuck");
+  for (const each of [pid, shim]) await processEnd(each);
+  assert.deepEqual((await tasks.list({}, host.scope)).tasks, []);
+  await host.clear();
+  await untilNoBundle();
+});
+
 test("without its shim runtime v1 says so, and Create still works for others", options, async () => {
   const config = "plugins: { io.containerd.runtime.v1.linux: { shim: /no/such/shim } }\n";
   await using other = await ContainerHost.start({ config });
