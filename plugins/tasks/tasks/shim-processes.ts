@@ -10,10 +10,14 @@ export async function endShimProcesses(bundle: Bundle, timeoutMs: number): Promi
   await Promise.all(processesOf(bundle).map((pid) => endWithin(pid, timeoutMs)));
 }
 
-/** Who works in the bundle and is told its id, as shims are. */
-function processesOf({ path, id }: Bundle): number[] {
+/** Who works in the bundle and is told its id, as shims are, or its work folder, as those of runtime v1. */
+function processesOf({ path, id, work }: Bundle): number[] {
   const pids = readdirSync("/proc").filter((name) => /^\d+$/.test(name));
-  return pids.filter((pid) => cwdOf(pid) === path && argumentsOf(pid).includes(`\0-id\0${id}\0`)).map(Number);
+  const isShim = (pid: string): boolean => {
+    const words = argumentsOf(pid);
+    return words.includes(`\0-id\0${id}\0`) || words.includes(`\0-workdir\0${work}\0`);
+  };
+  return pids.filter((pid) => cwdOf(pid) === path && isShim(pid)).map(Number);
 }
 
 function cwdOf(pid: string): string | undefined {
