@@ -160,8 +160,11 @@ export class ContainerHost implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     try {
-      if (this.daemon.child.running) await this.clear();
-      await this.daemon[Symbol.asyncDispose]();
+      try {
+        if (this.daemon.child.running) await this.clear();
+      } finally {
+        await this.daemon[Symbol.asyncDispose]();
+      }
       await removeRuncFolders(this.namespace);
     } finally {
       await this.folder[Symbol.asyncDispose]();
