@@ -1,7 +1,7 @@
 /**
- * `npm run bench -- boot|content|calls|fleet|gc|router|run|snapshots|unpack`: measures this checkout against the stock daemon (the router against
- * HAProxy and nginx), in alternation in one run; prints a table and writes `.cache/bench/<name>.json`. On a busy
- * machine compare the ratios, not the figures.
+ * `npm run bench -- NAME`: measures this checkout against the stock daemon (the router against HAProxy and nginx), in
+ * alternation in one run; prints a table and writes `.cache/bench/<name>.json`. On a busy machine compare the ratios, not
+ * the figures.
  */
 import { parseArgs } from "node:util";
 import { preparePeers } from "./peers.ts";
@@ -10,6 +10,7 @@ import { measureCalls } from "./bench/calls.ts";
 import { measureContent } from "./bench/content.ts";
 import { measureFleet } from "./bench/fleet.ts";
 import { measureGc } from "./bench/gc.ts";
+import { measurePull } from "./bench/pull.ts";
 import { publish, type Report } from "./bench/report.ts";
 import { soakRouter } from "./bench/router-soak.ts";
 import { measureRouter } from "./bench/router.ts";
@@ -17,10 +18,10 @@ import { measureRun } from "./bench/run.ts";
 import { measureSnapshots } from "./bench/snapshots.ts";
 import { measureUnpack } from "./bench/unpack.ts";
 
-const usage = `usage: npm run bench -- boot|content|calls|fleet|gc|router|run|snapshots|unpack [options]
+const usage = `usage: npm run bench -- boot|content|calls|fleet|gc|pull|router|run|snapshots|unpack [options]
 
   --json           print JSON instead of tables
-  content, gc, router, run, snapshots, unpack:
+  content, gc, pull, router, run, snapshots, unpack:
   --rounds N       rounds (default 3)
   content:
   --mebibytes N    size of the blob (default 1024)
@@ -70,6 +71,7 @@ const benchmarks: Readonly<Record<string, Benchmark>> = {
   fleet: { needs: ["go-echo"], measure: async () => ({ rows: await measureFleet() }) },
   gc: { needs: ["containerd", "go-load"], measure: () => measureGc(numbers) },
   run: { needs: ["containerd", "runc", "busybox"], measure: () => measureRun(numbers) },
+  pull: { needs: ["containerd", "pigz", "docker-registry"], measure: () => measurePull(numbers) },
   snapshots: { needs: ["containerd", "go-load"], measure: () => measureSnapshots(numbers) },
   unpack: { needs: ["containerd", "pigz"], measure: () => measureUnpack(numbers) },
   router: {

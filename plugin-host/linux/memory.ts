@@ -1,15 +1,19 @@
 import { flushCompileCache } from "node:module";
-import { setFlagsFromString } from "node:v8";
+import { getHeapStatistics, setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { callLibc } from "./library.ts";
 
 /** Quiet time after start-up before a long-lived process tidies up, and between two looks for a quiet moment. */
 const settleMs = 1000;
+/** Between two looks at a heap that is kept small. */
+const lookMs = 30_000;
+/** What such a heap may grow before it is collected: V8 by itself lets megabytes of garbage stay for hours. */
+const growthBytes = 512 * 1024;
 
 export interface Settling {
   /** False puts the collections off. */
   readonly isIdle?: () => boolean;
-  /** Has V8 keep the heap small from then on, at a little cost of time. */
+  /** Keeps the heap small from then on, at a little cost of time: for those that allocate little, and live long. */
   readonly keepsSmall?: boolean;
 }
 
@@ -21,8 +25,9 @@ export interface Settling {
 export function settleAfterStart({ isIdle = () => true, keepsSmall = false }: Settling = {}): void {
   setImmediate(flushCompileCache);
   const release = (): void => {
-    if (isIdle()) releaseMemory();
-    else setTimeout(release, settleMs).unref();
+    if (!isIdle()) return void setTimeout(release, settleMs).unref();
+    releaseMemory();
+    if (keepsSmall) keepSmall(isIdle);
   };
   const settle = (): void => {
     // Not on the command line: see `collector`; and not before the cache is written, which is good for one set of flags.
@@ -30,6 +35,20 @@ export function settleAfterStart({ isIdle = () => true, keepsSmall = false }: Se
     release();
   };
   setTimeout(settle, settleMs).unref();
+}
+
+function keepSmall(isIdle: () => boolean): void {
+  let least = usedBytes();
+  const look = (): void => {
+    if (usedBytes() < least + growthBytes || !isIdle()) return;
+    releaseMemory();
+    least = usedBytes();
+  };
+  setInterval(look, lookMs).unref();
+}
+
+function usedBytes(): number {
+  return getHeapStatistics().used_heap_size;
 }
 
 function releaseMemory(): void {

@@ -3,8 +3,19 @@ import { HostError } from "#proto/wire/errors.ts";
 import { encodeMessage } from "./implement.ts";
 import type { CallOptions, Channel, Client } from "./types.ts";
 
+/** Made once for each channel: callers ask anew for every call. */
+const clients = new WeakMap<Channel, Map<DescService, unknown>>();
+
 /** Typed client of a service over a channel; every rejection is a HostError. */
 export function clientOf<S extends DescService>(service: S, channel: Channel): Client<S> {
+  let ofChannel = clients.get(channel);
+  if (ofChannel === undefined) clients.set(channel, (ofChannel = new Map()));
+  let client = ofChannel.get(service) as Client<S> | undefined;
+  if (client === undefined) ofChannel.set(service, (client = makeClient(service, channel)));
+  return client;
+}
+
+function makeClient<S extends DescService>(service: S, channel: Channel): Client<S> {
   const client: Record<string, unknown> = {};
   for (const method of service.methods) client[method.localName] = clientMethod(service, method, channel);
   return client as Client<S>;

@@ -30,6 +30,7 @@ import { CallWatch } from "./snapshots/call-watch.ts";
 import { openSnapshots, type SnapshotParts } from "./snapshots/parts.ts";
 import { SnapshotSettler } from "./snapshots/settler.ts";
 import { snapshotsService } from "./snapshots-service.ts";
+import { ToldEvents } from "./told-events.ts";
 
 /** What `io.containerd.metadata.v1.bolt` opened, for the other plugins of the package. */
 let opened: MetadataParts | undefined;
@@ -44,10 +45,12 @@ interface MetadataParts {
 
 async function openBolt(context: PluginContext<BoltConfig>) {
   const config = readBoltConfig(context.config);
+  const told = new ToldEvents();
   const database = await openDatabase(context.root, {
     maxBytes: config.maxBytes,
     flushes: config.flushes,
-    publish: ({ namespace, topic, schema, event }) => context.events.publish(namespace, topic, schema, event),
+    publish: ({ namespace, topic, schema, event }) =>
+      told.pass(context.events.publish(namespace, topic, schema, event)),
     onPanic(failure) {
       context.log.error("metadata database unusable, ending to open it anew", { error: failure });
       setImmediate(() => process.exit(1)); // behind the answers of this batch; the supervisor starts another

@@ -8,7 +8,7 @@ import { Namespaces } from "#proto/gen/containerd/services/namespaces/v1/namespa
 import { Snapshots } from "#proto/gen/containerd/services/snapshots/v1/snapshots_pb.ts";
 import { Tasks } from "#proto/gen/containerd/services/tasks/v1/tasks_pb.ts";
 import { durationMs } from "../shared/durations.ts";
-import { findHierarchies } from "./cgroups/hierarchies.ts";
+import { findHierarchies } from "../shared/cgroups/hierarchies.ts";
 import { OomWatches } from "./cgroups/oom-watches.ts";
 import { TaskFollower } from "./cgroups/task-follower.ts";
 import { WatchedTasks } from "./cgroups/watched-tasks.ts";

@@ -1,4 +1,4 @@
-import { lchownSync, lstatSync, mkdirSync } from "node:fs";
+import { existsSync, lchownSync, lstatSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import type { Driver, MountInit, NeededFor } from "../shared/snapshots/driver.ts";
 import type { Snapshot, Usage } from "../shared/snapshots/snapshot.ts";
@@ -42,17 +42,36 @@ export class OverlayDriver implements Driver, AsyncDisposable {
     return this.#folders.highestId();
   }
 
-  /** The upper folder gets the owner of the one below; a layer sets its root's mode itself. */
-  async create({ id, kind, parentIds }: Snapshot): Promise<void> {
+  /** Not on disk yet, since nothing is in it: whoever flushes a file in it flushes the folders, too. */
+  create(snapshot: Snapshot): Promise<void> {
+    mkdirSync(this.#folders.path(snapshot.id), 0o700);
+    this.#fill(snapshot);
+    this.#folders.beginFlush();
+    return Promise.resolve();
+  }
+
+  restore(snapshot: Snapshot): void {
+    const { id, kind } = snapshot;
+    if (existsSync(kind === "active" ? this.#work(id) : this.#upper(id))) return;
+    mkdirSync(this.#folders.path(id), { recursive: true, mode: 0o700 });
+    this.#fill(snapshot);
+  }
+
+  /** What is in a snapshot's folder; that of `work` is made last. */
+  #fill({ id, kind, parentIds }: Snapshot): void {
     const upper = this.#upper(id);
-    mkdirSync(this.#folders.path(id), 0o700);
-    mkdirSync(upper, 0o755);
-    if (kind === "active") mkdirSync(this.#work(id), 0o711);
+    mkdirSync(upper, { recursive: true, mode: 0o755 });
     if (parentIds[0] !== undefined) {
+      // The upper folder gets the owner of the one below; a layer sets its root's mode itself.
       const { uid, gid } = lstatSync(this.#upper(parentIds[0]));
       lchownSync(upper, uid, gid);
     }
-    await this.#folders.flush();
+    if (kind === "active") mkdirSync(this.#work(id), { recursive: true, mode: 0o711 });
+  }
+
+  /** The folders of what is committed are on disk; what others wrote into them is theirs to flush. */
+  seal(): Promise<void> {
+    return this.#folders.flushBegun();
   }
 
   mounts({ id, kind, parentIds }: Snapshot): MountInit[] {

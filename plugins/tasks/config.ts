@@ -27,6 +27,12 @@ export interface OptConfig {
 export interface LegacyRuntimeConfig {
   /** Name or path of its shim. */
   readonly shim: string;
+  /** Name or path of the runtime that it drives. */
+  readonly runtime: string;
+  /** Where that keeps its state; empty: its usual place. */
+  readonly runtime_root: string;
+  readonly no_shim: boolean;
+  readonly shim_debug: boolean;
 }
 
 /** What a timeout key means that nobody has set, milliseconds. */

@@ -1,11 +1,16 @@
-import { chmodSync } from "node:fs";
+import { chmodSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { parseMounts } from "#linux";
 import { definePlugins, HostError, SkipPlugin, type PluginContext, type PluginDefinition } from "bulkhead/plugin";
+import { findHierarchies } from "../shared/cgroups/hierarchies.ts";
 import { timeoutOf, type LegacyRuntimeConfig, type OptConfig, type RuntimeConfig } from "./config.ts";
 import { BegunStarts } from "./exits/begun-starts.ts";
 import { LostTasks } from "./exits/lost-tasks.ts";
 import { Tombstones } from "./exits/tombstones.ts";
 import { useOptFolder } from "./opt.ts";
+import type { LegacyParts } from "./runtime-v1/legacy-parts.ts";
+import { recoverLegacyTasks } from "./runtime-v1/legacy-runtime.ts";
+import { TaskEvents } from "./runtime-v1/task-events.ts";
 import { findShim } from "./shim/runtime-path.ts";
 import { tasksService } from "./service.ts";
 import { recoverTasks } from "./tasks/recovery.ts";
@@ -14,17 +19,40 @@ import { TaskTable } from "./tasks/task-table.ts";
 
 /** What `io.containerd.runtime.v2.task` opened, for the plugins over it. */
 let opened: RuntimeParts | undefined;
+/** What `io.containerd.runtime.v1.linux` opened, where it could. */
+let legacy: LegacyParts | undefined;
 
 function openOpt({ config }: PluginContext<OptConfig>) {
   useOptFolder(config.path);
   return { exports: { path: config.path } };
 }
 
-/** Containers of runtime v1 are not offered: containerd deprecated it in 1.4, and took it away in 2.0. */
-function openLegacyRuntime({ config }: PluginContext<LegacyRuntimeConfig>): never {
+/** Runtime v1, which containerd deprecated in 1.4 and took away in 2.0, where its shim is installed. */
+async function openLegacyRuntime({ config, root, state, log, peers }: PluginContext<LegacyRuntimeConfig>) {
   const shim = findShim(config.shim, process.env["PATH"] ?? "");
-  const why = shim === undefined ? `its shim ${config.shim} is not installed` : `its shim ${shim} is not driven`;
-  throw new SkipPlugin(`runtime v1 is not offered, ${why}; use io.containerd.runc.v2: skip plugin`);
+  if (shim === undefined) {
+    const text = `runtime v1 is not offered: its shim ${config.shim} is not installed; use io.containerd.runc.v2`;
+    throw new SkipPlugin(`${text}: skip plugin`);
+  }
+  if (config.no_shim) throw new SkipPlugin("runtime v1 is not offered without shims (no_shim): skip plugin");
+  const { runtime, runtime_root: runtimeRoot, shim_debug: isDebugged } = config;
+  for (const folder of [root, state]) chmodSync(folder, 0o711);
+  legacy = {
+    ...theOpened(),
+    roots: { state, root, linksWork: false },
+    shim,
+    options: { runtime, runtimeRoot, systemdCgroup: false },
+    isDebugged,
+    events: new TaskEvents(peers, log),
+    hierarchies: findHierarchies(parseMounts(readFileSync("/proc/self/mountinfo", "utf8"))),
+  };
+  await recoverLegacyTasks(legacy);
+  return { platforms: [hostPlatform()] };
+}
+
+function theOpened(): RuntimeParts {
+  if (opened === undefined) throw new HostError("failed-precondition", "io.containerd.runtime.v2.task is not open");
+  return opened;
 }
 
 async function openRuntime(context: PluginContext<RuntimeConfig>) {
@@ -37,7 +65,7 @@ async function openRuntime(context: PluginContext<RuntimeConfig>) {
   for (const folder of [root, state]) chmodSync(folder, 0o711);
   const lost = new LostTasks(join(own, "lost"), peers, log, stopped);
   const parts: RuntimeParts = {
-    roots: { state, root },
+    roots: { state, root, linksWork: true },
     host: {
       address: daemon.address,
       ttrpcAddress: daemon.ttrpc_address,
@@ -80,8 +108,7 @@ function hostPlatform() {
 
 const grpc: PluginDefinition = {
   init({ peers }) {
-    if (opened === undefined) throw new HostError("failed-precondition", "io.containerd.runtime.v2.task is not open");
-    return { services: [tasksService(opened, peers)] };
+    return { services: [tasksService({ parts: theOpened(), legacy, peers })] };
   },
 };
 

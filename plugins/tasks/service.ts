@@ -17,6 +17,8 @@ import { restoredFolder } from "./checkpoint/restored-folder.ts";
 import { peerCallOf } from "./peer-call.ts";
 import { exitOf } from "./process-exit.ts";
 import { checkpointTask } from "./tasks/checkpoint-task.ts";
+import type { LegacyParts } from "./runtime-v1/legacy-parts.ts";
+import { createLegacyTask, legacyRuntimeName } from "./runtime-v1/legacy-runtime.ts";
 import { createTask } from "./tasks/create-task.ts";
 import { deleteTask } from "./tasks/delete-task.ts";
 import { metricsOf } from "./tasks/metrics.ts";
@@ -29,8 +31,15 @@ import { waitFor } from "./tasks/wait.ts";
 /** Answers for a namespace's containers. */
 const containersPlugin = "io.containerd.grpc.v1.containers";
 
+export interface ServiceParts {
+  readonly parts: RuntimeParts;
+  /** Runtime v1; undefined: it is not offered. */
+  readonly legacy: LegacyParts | undefined;
+  readonly peers: Peers;
+}
+
 /** containerd.services.tasks.v1 over shims (containerd services/tasks/local.go). */
-export function tasksService(parts: RuntimeParts, peers: Peers): Service {
+export function tasksService({ parts, legacy, peers }: ServiceParts): Service {
   const { tasks } = parts;
   /** Throws not-found, also for a container without a task. */
   const taskFor = ({ id }: Container, { metadata }: CallContext): ShimTask => {
@@ -54,24 +63,29 @@ export function tasksService(parts: RuntimeParts, peers: Peers): Service {
       const runtime = container.runtime?.name ?? "";
       using restored = await restoredFolder(peers, runtime, request, peerCallOf(context));
       if (tasks.find(namespace, containerId) !== undefined) throw classedError("already-exists", `task ${containerId}`);
-      const task = await createTask(
-        parts,
-        {
-          namespace,
-          id: containerId,
-          runtime: runtimePath === "" ? runtime : runtimePath,
-          spec: container.spec,
-          options: optionsOf(request.options) ?? optionsOf(container.runtime?.options) ?? container.runtime?.options,
-          rootfs,
-          stdin,
-          stdout,
-          stderr,
-          terminal,
-          checkpoint: restored.path,
-        },
-        context,
-      );
-      return { containerId, pid: task.pid };
+      const wanted = {
+        namespace,
+        id: containerId,
+        runtime: runtimePath === "" ? runtime : runtimePath,
+        spec: container.spec,
+        rootfs,
+        stdin,
+        stdout,
+        stderr,
+        terminal,
+        checkpoint: restored.path,
+      };
+      const options = optionsOf(request.options);
+      const runtimeOptions = container.runtime?.options;
+      const { pid } =
+        legacy !== undefined && runtime === legacyRuntimeName
+          ? await createLegacyTask(legacy, { ...wanted, options, runtimeOptions }, context)
+          : await createTask(
+              parts,
+              { ...wanted, options: options ?? optionsOf(runtimeOptions) ?? runtimeOptions },
+              context,
+            );
+      return { containerId, pid };
     },
     async start({ containerId: id, execId }, context) {
       const task = await processIn(id, execId, context);
@@ -92,7 +106,12 @@ export function tasksService(parts: RuntimeParts, peers: Peers): Service {
       return { id: execId, ...exit };
     },
     async get({ containerId, execId }, context) {
-      return { process: await processOf(parts, await taskOf(containerId, context), execId) };
+      // Its container is asked for meanwhile, and says first what is wrong.
+      const known = tasks.find(namespaceOf(context.metadata), containerId);
+      const process = known && processOf(parts, known, execId);
+      process?.catch(() => {});
+      const task = await taskOf(containerId, context);
+      return { process: await (task === known && process !== undefined ? process : processOf(parts, task, execId)) };
     },
     async list(_request, { metadata }) {
       const all = await Promise.all(

@@ -94,7 +94,7 @@ function boundText({ bound, lessIsBetter }: Row): string {
   if (bound === undefined) return "";
   const parts = [];
   if (bound.ours !== undefined) parts.push(`${lessIsBetter ? "<=" : ">="} ${bound.ours}`);
-  if (bound.ratio !== undefined) parts.push(`>= ${bound.ratio} x`);
+  if (bound.ratio !== undefined) parts.push(`>= ${Number(bound.ratio.toFixed(2))} x`);
   return parts.join(", ");
 }
 

@@ -16,8 +16,8 @@ const runsEach = 10;
 const atOnce = 50;
 const clients = 8;
 const resting = 200;
-/** Processes tidy up once they have been quiet for a second. */
-const settleMs = 5000;
+/** V8 tidies up for half a minute after the last work. */
+const settleMs = 40_000;
 const restMs = 20_000;
 const ctrMs = 120_000;
 
@@ -33,6 +33,8 @@ interface Rest {
   readonly cpu: number;
   /** KiB a container. */
   readonly growth: number;
+  /** The same by process, for those that grew by one at least. */
+  readonly parts: readonly string[];
 }
 
 /** Containers of a static busybox through stock shims and runc, started by the stock client, in alternation. */
@@ -47,13 +49,13 @@ export async function measureRun({ rounds }: { readonly rounds: number }): Promi
   const sides = [stock, ours].map((daemon): Side => ({ daemon, namespace: `bench-${process.pid}-${daemon.name}` }));
   try {
     for (const side of sides) await run(side, "image", "import", archive);
-    return { rows: await measureSides(sides, rounds) };
+    return await measureSides(sides, rounds);
   } finally {
     for (const { namespace } of sides) await removeRuncFolders(namespace);
   }
 }
 
-async function measureSides(sides: readonly Side[], rounds: number): Promise<Row[]> {
+async function measureSides(sides: readonly Side[], rounds: number): Promise<Report> {
   const once = await alternate(sides, rounds, runsEach, (side, name) => runOnce(side, name));
   for (const side of sides) await run(side, "run", "-d", image, "kept", "/bin/sleep", "100000");
   const exec = await alternate(sides, rounds, runsEach, (side, name) =>
@@ -71,7 +73,7 @@ async function measureSides(sides: readonly Side[], rounds: number): Promise<Row
     bound: { ratio: 1 / bound },
     lessIsBetter: true,
   });
-  return [
+  const rows: Row[] = [
     row("ctr run --rm", once, 1.25),
     row("ctr tasks exec", exec, 1.15),
     row(`${atOnce} containers by ${clients} clients`, many, 1.1),
@@ -92,6 +94,7 @@ async function measureSides(sides: readonly Side[], rounds: number): Promise<Row
       lessIsBetter: true,
     },
   ];
+  return { rows, notes: [`memory of one of ${resting}, KiB: ${rest.ours.parts.join(", ")}`, ""] };
 }
 
 type Samples = Record<Daemon["name"], number[]>;
@@ -130,7 +133,7 @@ async function runMany(side: Side, name: string): Promise<void> {
 async function measureRest(side: Side | undefined): Promise<Rest> {
   assert.ok(side !== undefined);
   await pause(settleMs);
-  const before = anonymousOf(await ownProcesses(side));
+  const before = await ownProcesses(side);
   const names = Array.from({ length: resting }, (_, index) => `rest-${index}`);
   for (const name of names) await run(side, "run", "-d", image, name, "/bin/sleep", "100000");
   await pause(settleMs);
@@ -140,7 +143,15 @@ async function measureRest(side: Side | undefined): Promise<Rest> {
   await pause(restMs);
   const cpu = (cpuSecondsOf(pids) - used) / (restMs / 1000);
   for (const name of names) await end(side, name);
-  return { cpu, growth: ((anonymousOf(processes) - before) * 1024) / resting };
+  const ofOne = (mebibytes: number): number => (mebibytes * 1024) / resting;
+  const parts = processes
+    .map(({ pid, name, anonymous }) => ({
+      name,
+      growth: ofOne(anonymous - (before.find((each) => each.pid === pid)?.anonymous ?? 0)),
+    }))
+    .filter(({ growth }) => growth >= 1)
+    .map(({ name, growth }) => `${name} ${growth.toFixed(0)}`);
+  return { cpu, growth: ofOne(anonymousOf(processes) - anonymousOf(before)), parts };
 }
 
 async function end(side: Side, name: string): Promise<void> {

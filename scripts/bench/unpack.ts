@@ -1,15 +1,14 @@
 import { mkdirSync } from "node:fs";
-import { join } from "node:path";
-import { startBulkhead } from "../../test/harness/bulkhead-daemon.ts";
-import { startStock, type Daemon } from "../../test/harness/stock-daemon.ts";
+import type { Daemon } from "../../test/harness/stock-daemon.ts";
 import { makeTempFolder } from "../../test/harness/temp-folder.ts";
 import { bindOf, LayerClient, ociGzip, overlayOf } from "../../test/plugins/differ/layer-client.ts";
 import { cpuSecondsBelow } from "./cpu.ts";
-import { debianRoot } from "../peers/folders.ts";
-import { makeArchive, measureImport, type ImportSample } from "./import.ts";
+import { makeArchive, type Archive } from "./image-archive.ts";
 import { makeImageLayers, makeSmallFilesLayer } from "./layers.ts";
 import { memoryBelow } from "./memory.ts";
 import { median, type Report, type Row } from "./report.ts";
+import { startSides, type Side } from "./sides.ts";
+import { measureWholeWay } from "./whole-way.ts";
 
 /** Seconds of one unpack. */
 interface Sample {
@@ -22,12 +21,6 @@ interface Subject {
   readonly files: readonly string[];
   /** What wall and processor time must be, stock's over ours: 0.7 and 1.3 times as long at most. */
   readonly bounds: { readonly wall: number; readonly cpu?: number };
-}
-
-/** A daemon that is measured. */
-interface Side {
-  readonly name: "without unpigz" | "with unpigz" | "ours";
-  readonly daemon: Daemon;
 }
 
 const applyMs = 600_000;
@@ -43,20 +36,16 @@ export async function measureUnpack({ rounds }: { readonly rounds: number }): Pr
     { what: "3 layers of /usr, 300 MB", files: await makeImageLayers(folder.path), bounds: { wall: 1.43, cpu: 1 } },
     { what: "60,000 small files", files: [await makeSmallFilesLayer(folder.path)], bounds: { wall: 0.77 } },
   ];
-  await using without = await startStock({ env: { CONTAINERD_DISABLE_PIGZ: "1" } });
-  const path = `${join(debianRoot("pigz"), "usr/bin")}:${process.env["PATH"]}`;
-  await using withPigz = await startStock({ env: { PATH: path } });
-  await using ours = await startBulkhead();
-  const sides: Side[] = [
-    { name: "without unpigz", daemon: without },
-    { name: "with unpigz", daemon: withPigz },
-    { name: "ours", daemon: ours },
-  ];
+  await using stack = new AsyncDisposableStack();
+  const sides = await startSides(stack);
   const rows: Row[] = [];
   for (const subject of subjects) rows.push(...(await measureSubject(subject, sides, rounds)));
   const layers = subjects[0]?.files ?? [];
-  rows.push(...(await measureImports(await makeArchive(folder.path, layers), sides, rounds)));
-  const memory = await memoryBelow(ours.child.pid);
+  const archives: Archive[] = [];
+  for (let round = 0; round < rounds; round++) archives.push(await makeArchive(folder.path, layers, round));
+  const imports = archives.map(({ path }) => ["image", "import", path]);
+  rows.push(...(await measureWholeWay("import of the 300 MB", imports, sides)));
+  const memory = await memoryBelow(sides.find(({ name }) => name === "ours")?.daemon.child.pid ?? 0);
   for (const { name, peak } of memory.filter((each) => each.name === "differ")) {
     rows.push({ what: `highest memory, ${name}`, unit: "MiB", stock: undefined, ours: peak, lessIsBetter: true });
   }
@@ -88,38 +77,6 @@ async function measureSubject(
     row(stock, "wall", bounds.wall),
     row(stock, "cpu", bounds.cpu),
   ]);
-}
-
-/** The whole way of the image with the stock client: import and unpack. */
-async function measureImports(archive: string, sides: readonly Side[], rounds: number): Promise<Row[]> {
-  const samples: Record<Side["name"], ImportSample[]> = { "without unpigz": [], "with unpigz": [], ours: [] };
-  for (let round = 0; round < rounds; round++) {
-    for (const { name, daemon } of sides) samples[name].push(await measureImport(daemon, archive));
-  }
-  const peaks = (name: Side["name"]) => Math.max(...samples[name].map(({ peak }) => peak));
-  const row = (stock: "without unpigz" | "with unpigz", key: "wall" | "cpu", ratio: number): Row => ({
-    what: `import of the 300 MB: ${key === "cpu" ? "processor" : key}, stock ${stock}`,
-    unit: "s",
-    stock: median(samples[stock].map((sample) => sample[key])),
-    ours: median(samples.ours.map((sample) => sample[key])),
-    paired: median(samples[stock].map((sample, round) => sample[key] / (samples.ours[round]?.[key] ?? 0))),
-    bound: { ratio },
-    lessIsBetter: true,
-  });
-  return [
-    ...(["without unpigz", "with unpigz"] as const).flatMap((stock) => [
-      row(stock, "wall", 1.43),
-      row(stock, "cpu", 1),
-    ]),
-    {
-      what: "highest anonymous memory of all processes",
-      unit: "MiB",
-      stock: peaks("without unpigz"),
-      ours: peaks("ours"),
-      bound: { ours: 300 },
-      lessIsBetter: true,
-    },
-  ];
 }
 
 async function measure(daemon: Daemon, files: readonly string[], folder: string): Promise<Sample> {

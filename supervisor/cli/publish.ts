@@ -39,6 +39,8 @@ async function readStdin(attempt: string): Promise<Buffer> {
 }
 
 function decodeEvent(attempt: string, bytes: Buffer): Any {
+  // A shim that was killed in between: an event without a type would tell nobody anything.
+  if (bytes.length === 0) throw new CommandFailure(`${attempt}: stdin holds no event`);
   try {
     return fromBinary(AnySchema, bytes);
   } catch (cause) {

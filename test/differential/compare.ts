@@ -72,8 +72,7 @@ export function compareCases(area: string, cases: readonly Case[], options: Comp
     const self = process.env["BULKHEAD_DIFFERENTIAL_SELF"] === "1";
     const ours = async () => {
       const { folder = owned.use(await makeTempFolder("b")) } = await place();
-      const opt = { "io.containerd.internal.v1.opt": { path: folder.join("opt") } }; // the harness's, for stock
-      const config = `plugins: ${JSON.stringify({ ...(await plugins()), ...opt })}\n`;
+      const config = `plugins: ${JSON.stringify(await plugins())}\n`;
       return owned.use(await startBulkhead({ folder, ...env, config }));
     };
     daemons.push(self ? await stock() : await ours());

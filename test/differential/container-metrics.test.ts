@@ -36,8 +36,7 @@ before(async () => {
   const [one, two] = [await freePort(), await freePort()];
   const stock = owned.use(await startStock({ env, config: `[metrics]\naddress = "127.0.0.1:${one}"` }));
   targets.push({ daemon: stock, namespace: `${prefix}-a`, port: one });
-  const opt = `plugins: { io.containerd.internal.v1.opt: { path: ${folder.join("opt")} } }`;
-  const ours = owned.use(await startBulkhead({ env, config: `metrics: { address: "127.0.0.1:${two}" }\n${opt}\n` }));
+  const ours = owned.use(await startBulkhead({ env, config: `metrics: { address: "127.0.0.1:${two}" }\n` }));
   targets.push({ daemon: ours, namespace: `${prefix}-b`, port: two });
 });
 after(async () => {

@@ -110,6 +110,13 @@ export const exceptions: readonly Exception[] = [
     }),
   },
   {
+    area: "runtime-v1",
+    title: "a container of runtime v1 in the background is looked at, paused, joined and killed",
+    step: "ctr task exec --exec-id bad id",
+    reason: "the bad id is named, as with runtime v2",
+    expect: (stock) => JSON.parse(JSON.stringify(stock).replace("exec id:", "exec id bad id:")) as Outcome,
+  },
+  {
     area: "full-disk",
     title: fullIngest,
     step: "ctr content ingest big",

@@ -25,6 +25,8 @@ export interface MadeImage {
   readonly layers: readonly MadeLayer[];
   readonly family: "oci" | "docker";
   readonly architecture?: string;
+  /** What containers of it get, as its config says it. */
+  readonly config?: Readonly<Record<string, unknown>>;
 }
 
 type Blobs = Map<string, Buffer>;
@@ -109,21 +111,25 @@ export function archiveIn(folder: string): string {
 }
 
 function addImage(blobs: Blobs, image: MadeImage): Descriptor {
-  const { layers, family, architecture = nativeArchitecture } = image;
+  const { layers, family, architecture = nativeArchitecture, config: given } = image;
   const media = types[family];
   const packed = layers.map((layer) => {
     const { spoil = (blob) => blob } = layer;
     return add(blobs, spoil(pack(layer)), media.layers[layer.packing]);
   });
-  const config = addJson(blobs, configOf(layers, architecture), media.config);
+  const config = addJson(blobs, configOf(layers, architecture, given), media.config);
   const manifest = { schemaVersion: 2, mediaType: media.manifest, config, layers: packed };
   return { ...addJson(blobs, manifest, media.manifest), platform: { os: "linux", architecture } };
 }
 
-function configOf(layers: readonly MadeLayer[], architecture: string = nativeArchitecture): unknown {
+function configOf(
+  layers: readonly MadeLayer[],
+  architecture: string = nativeArchitecture,
+  config: MadeImage["config"] = { Cmd: ["/bin/tool"] },
+): unknown {
   const diffIds = layers.map(({ tar, diffId }) => diffId ?? digestOf(tar));
   const rootfs = { type: "layers", diff_ids: diffIds };
-  return { architecture, os: "linux", config: { Cmd: ["/bin/tool"] }, rootfs };
+  return { architecture, os: "linux", config, rootfs };
 }
 
 function pack({ tar, packing }: MadeLayer): Buffer {

@@ -28,4 +28,8 @@ const caseOf = (runtime: string): Case => ({
   ],
 });
 
-compareCases("out-of-memory", ["io.containerd.runc.v2", "io.containerd.runc.v1"].map(caseOf), { containers: true });
+compareCases(
+  "out-of-memory",
+  ["io.containerd.runc.v2", "io.containerd.runc.v1", "io.containerd.runtime.v1.linux"].map(caseOf),
+  { containers: true },
+);

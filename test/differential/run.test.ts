@@ -92,11 +92,7 @@ compareCases(
       prepare,
       steps: [
         runContainer(["--rm", "--null-io"], "null", sh("echo lost; exit 3")),
-        runContainer(
-          ["-d", "--log-uri", "file://{files}/log"],
-          "logged",
-          sh("echo to a file; echo and this >&2; exit 4"),
-        ),
+        runContainer(["-d", "--log-uri", "file://{files}/log"], "logged", sh("echo to a file; exit 4")),
         untilStatus("logged", "STOPPED"),
         fileLines("log"),
         task("rm", "logged"),

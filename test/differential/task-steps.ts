@@ -19,6 +19,27 @@ export function runContainer(flags: readonly string[], id: string, command: read
   return masked(run(words, stdin === undefined ? {} : { stdin }));
 }
 
+/** What a script says at last when it is `talking`. */
+const lastWords = ["(end of output)", "(end of errors)"] as const;
+
+/**
+ * A script that goes on until its input ends, once all that it says was said. What a process says last may be lost: ctr
+ * stops copying when it ends, whichever daemon it talks to.
+ */
+export function talking(script: string): string {
+  return `${script}; code=$?; echo '${lastWords[0]}'; echo '${lastWords[1]}' >&2; cat > /dev/null; exit $code`;
+}
+
+/** A command of `ctr` that runs something `talking`; its input ends when all was heard. */
+export function heard(words: readonly string[]): Step {
+  return masked(run(words, { until: lastWords }));
+}
+
+/** `ctr run` of a script on the case's rootfs, all of whose output is heard. */
+export function runTalking(flags: readonly string[], id: string, script: string): Step {
+  return heard(["run", ...flags, "--rootfs", "{files}/rootfs", id, "/bin/sh", "-c", talking(script)]);
+}
+
 /** `ctr task …`, process ids masked. */
 export function task(...words: readonly string[]): Step {
   return masked(run(["task", ...words]));
@@ -52,7 +73,7 @@ function mask(text: string): string {
   return text
     .replaceAll(/^(\S+ +)\d+( +[A-Z]+ *)$/gm, "$1<pid>$2")
     .replaceAll(/^\d+( +)/gm, "<pid>$1")
-    .replaceAll(/"pid":\d+/g, '"pid":<pid>')
+    .replaceAll(/"pid":( ?)\d+/g, '"pid":$1<pid>')
     .replaceAll(/\/run\/containerd\/fifo\/\d+/g, "<fifos>")
     .replaceAll(/ pid=\d+/g, " pid=<pid>");
 }
@@ -74,10 +95,10 @@ export function untilStatus(id: string, status: string): Step {
 }
 
 /**
- * Runs `ctr` on a pty of its own; the container says "ready" there and ends once it is answered: what it says last may
+ * Runs `ctr` on a pty of its own, which is given what is `said` at once; the container says "ready" there and ends once it is answered: what it says last may
  * never be shown, since ctr stops copying when the container ends. Gives how ctr ended.
  */
-export function onPty(words: readonly string[]): Step {
+export function onPty(words: readonly string[], said = ""): Step {
   return {
     title: `on a pty: ctr ${words.join(" ")}`,
     run: async (target) => {
@@ -85,6 +106,7 @@ export function onPty(words: readonly string[]): Step {
       const args = ["--address", daemon.address, "--namespace", namespace, ...words.map((word) => fill(word, target))];
       const command = [containerdProgram("ctr"), ...args].map((word) => `'${word}'`).join(" ");
       const script = execa("script", ["-qec", command, "/dev/null"], { reject: false, timeout: ptyMs });
+      script.stdin.write(said);
       let shown = "";
       script.stdout.on("data", (chunk: Buffer) => {
         if (shown.includes("ready")) return;

@@ -28,20 +28,29 @@ export const launcher = resolve(import.meta.dirname, "../../scripts/bulkhead");
 const bootMs = 30_000;
 const stopMs = 20_000;
 
-/** Config that puts everything of a daemon below one folder. */
-export function configFor(folder: TempFolder): string {
-  return [
+const optPlugin = "io.containerd.internal.v1.opt";
+
+/** Config that puts everything of a daemon below one folder; `more` YAML comes after it. */
+export function configFor(folder: TempFolder, more = ""): string {
+  const places = [
     `root: ${folder.join("root")}`,
     `state: ${folder.join("state")}`,
     `grpc: { address: ${folder.join("c.sock")} }`,
     "",
   ].join("\n");
+  if (more.includes(optPlugin)) return places + more;
+  // As text, since `more` may be wrong on purpose, and what is said of it names its lines.
+  const opt = `${optPlugin}: { path: ${folder.join("opt")} }`;
+  const plugins = /^plugins: \{/m;
+  return plugins.test(more)
+    ? places + more.replace(plugins, `plugins: { ${opt},`)
+    : `${places}plugins: { ${opt} }\n${more}`;
 }
 
 /** Writes the config of a daemon below `folder`; gives its path. */
 export async function prepareBulkhead(folder: TempFolder, options: BulkheadOptions = {}): Promise<string> {
   const config = folder.join("config.yaml");
-  await writeFile(config, configFor(folder) + (options.config ?? ""));
+  await writeFile(config, configFor(folder, options.config));
   return config;
 }
 

@@ -75,9 +75,9 @@ test("uid and gid of the config own main, ttrpc and debug sockets, which only th
 }, async () => {
   await using folder = await makeTempFolder("t");
   const debug = folder.join("debug.sock");
-  const config = `  uid: 1\n  gid: ${nobody}\ndebug: { address: ${debug}, uid: 1, gid: ${nobody} }\n`;
+  const config = `debug: { address: ${debug}, uid: 1, gid: ${nobody} }\n`;
   const file = folder.join("config.yaml");
-  writeFileSync(file, `${configFor(folder).replace(/grpc: \{ (.*) \}\n/, "grpc:\n  $1\n")}${config}`);
+  writeFileSync(file, configFor(folder, config).replace(/(grpc: \{.*) \}/, `$1, uid: 1, gid: ${nobody} }`));
   await using child = launchBulkhead(folder, file);
   await child.output.waitFor(/successfully booted in/);
   for (const path of [folder.join("c.sock"), folder.join("c.sock.ttrpc"), debug]) {

@@ -67,7 +67,7 @@ export class Collector implements AsyncDisposable {
         const unreachable = await graph.unreachable(() => slices.pause(signal));
         await slices.pause(signal);
         this.#parts.onStep?.("marked");
-        removed += await sweep(this.#parts, this.#log, namespace, unreachable, slices);
+        removed += await sweep(this.#parts, this.#log, namespace, { unreachable, graph }, slices);
       }
     } finally {
       this.#log.end();

@@ -26,12 +26,26 @@ export class Graph {
   readonly #links: Links[] = [];
   readonly #roots: Node[] = [];
   readonly #flatRoots: Node[] = [];
+  /** What each keeps because that says so. */
+  readonly #kept = new Map<Node, Node[]>();
 
   /** An object that is collected unless something keeps it; once for each. */
   add(node: Node, links: Links = none): void {
     this.#numbers.set(node, this.#nodes.length);
     this.#nodes.push(node);
     this.#links.push(links);
+  }
+
+  /** `kept` is kept by `keeper`, which may be an object or not. */
+  addKeeper(kept: Node, keeper: Node): void {
+    const list = this.#kept.get(keeper);
+    if (list === undefined) this.#kept.set(keeper, [kept]);
+    else list.push(kept);
+  }
+
+  /** What is kept by a node because it says so. */
+  keptBy(keeper: Node): readonly Node[] {
+    return this.#kept.get(keeper) ?? [];
   }
 
   /** Kept whatever else; may be an object or not. */
@@ -51,16 +65,23 @@ export class Graph {
    */
   async unreachable(pause: Pause = () => Promise.resolve()): Promise<Node[]> {
     const full = new Uint8Array(this.#nodes.length);
-    await this.#reach(this.#roots, ({ links }) => links, full, pause);
+    await this.#reach(this.#roots, (number) => this.#linksOf(number), full, pause);
     const flat = new Uint8Array(this.#nodes.length);
-    await this.#reach(this.#flatRoots, (links) => links.flat, flat, pause);
+    await this.#reach(this.#flatRoots, (number) => this.#links[number]?.flat ?? [], flat, pause);
     return this.#referrersFirst((number) => full[number] === 0 && flat[number] === 0, pause);
+  }
+
+  /** All that an object keeps. */
+  #linksOf(number: number): readonly Node[] {
+    const { links } = this.#links[number] ?? none;
+    const kept = this.#kept.size === 0 ? [] : this.keptBy(this.#nodes[number] ?? "");
+    return kept.length === 0 ? links : [...links, ...kept];
   }
 
   /** Marks what is reached with ones. */
   async #reach(
     from: readonly Node[],
-    next: (links: Links) => readonly Node[],
+    next: (number: number) => readonly Node[],
     reached: Uint8Array,
     pause: Pause,
   ): Promise<void> {
@@ -77,12 +98,15 @@ export class Graph {
     }
     let steps = 0;
     for (let number = waiting.pop(); number !== undefined; number = waiting.pop()) {
-      next(this.#links[number] ?? none).forEach(visit);
+      next(number).forEach(visit);
       if (++steps % stride === 0) await pause();
     }
   }
 
-  /** Depth-first, each object noted when all it refers to has been; then backwards. */
+  /**
+   * Depth-first, each object noted when all it refers to has been; then backwards. Who is kept by its own word leaves
+   * nothing behind that refers to it.
+   */
   async #referrersFirst(isWanted: (number: number) => boolean, pause: Pause): Promise<Node[]> {
     const seen = new Uint8Array(this.#nodes.length);
     const done: Node[] = [];

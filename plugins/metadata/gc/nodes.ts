@@ -11,6 +11,7 @@ export const blobNode = (digest: string): Node => `blob\0${digest}`;
 export const snapshotNode = (snapshotter: string, key: string): Node => `snapshot\0${snapshotter}\0${key}`;
 export const ingestNode = (ref: string): Node => `ingest\0${ref}`;
 export const imageNode = (name: string): Node => `image\0${name}`;
+export const containerNode = (id: string): Node => `container\0${id}`;
 export const leaseNode = (id: string): Node => `lease\0${id}`;
 
 /** What a node names. */
@@ -19,6 +20,7 @@ export type Named =
   | { readonly kind: "snapshot"; readonly snapshotter: string; readonly key: string }
   | { readonly kind: "ingest"; readonly ref: string }
   | { readonly kind: "image"; readonly name: string }
+  | { readonly kind: "container"; readonly id: string }
   | { readonly kind: "lease"; readonly id: string };
 
 /** Reads a node back. */
@@ -34,14 +36,13 @@ export function namedBy(node: Node): Named {
       return { kind, ref: name };
     case "image":
       return { kind, name };
+    case "container":
+      return { kind, id: name };
     default:
       return { kind: "lease", id: name };
   }
 }
 
-const contentRef = "containerd.io/gc.ref.content";
-const imageRef = "containerd.io/gc.ref.image";
-const snapshotRef = "containerd.io/gc.ref.snapshot.";
 const expireLabel = "containerd.io/gc.expire";
 
 /** Whether an object is kept for its own sake; the label's value means nothing. */
@@ -64,17 +65,29 @@ export function isExpired(labels: Labels, nowMs: number): boolean {
 
 /** What labels refer to (containerd metadata/gc.go, sendLabelRefs; images since 2.0). */
 export function labelLinks(labels: Labels): Node[] {
-  const links: Node[] = [];
+  return nodesUnder("containerd.io/gc.ref.", labels).filter((node) => namedBy(node).kind !== "container");
+}
+
+/** What labels say keeps their object (back references, since 2.2). */
+export function labelKeepers(labels: Labels): Node[] {
+  return nodesUnder("containerd.io/gc.bref.", labels);
+}
+
+/** What labels with a prefix name: `content`, `image` or `container` and perhaps a name, `snapshot.` and a snapshotter. */
+function nodesUnder(prefix: string, labels: Labels): Node[] {
+  const nodes: Node[] = [];
   for (const [key, value] of Object.entries(labels)) {
-    if (!key.startsWith("containerd.io/gc.ref.")) continue;
-    if (isRefLabel(key, contentRef)) links.push(blobNode(value));
-    else if (isRefLabel(key, imageRef)) links.push(imageNode(value));
-    else if (key.startsWith(snapshotRef)) {
-      const [snapshotter = ""] = key.slice(snapshotRef.length).split("/", 1);
-      links.push(snapshotNode(snapshotter, value));
+    if (!key.startsWith(prefix)) continue;
+    const rest = key.slice(prefix.length);
+    if (isKind(rest, "content")) nodes.push(blobNode(value));
+    else if (isKind(rest, "image")) nodes.push(imageNode(value));
+    else if (isKind(rest, "container")) nodes.push(containerNode(value));
+    else if (rest.startsWith("snapshot.")) {
+      const [snapshotter = ""] = rest.slice("snapshot.".length).split("/", 1);
+      nodes.push(snapshotNode(snapshotter, value));
     }
   }
-  return links;
+  return nodes;
 }
 
 export function imageLinks({ target, labels }: Pick<Image, "target" | "labels">): Node[] {
@@ -93,6 +106,6 @@ export function resourceNode({ type, id }: LeaseResource): Node {
 }
 
 /** A name may follow, behind a dot or a slash. */
-function isRefLabel(key: string, label: string): boolean {
-  return key === label || key.startsWith(`${label}.`) || key.startsWith(`${label}/`);
+function isKind(text: string, kind: string): boolean {
+  return text === kind || text.startsWith(`${kind}.`) || text.startsWith(`${kind}/`);
 }

@@ -12,6 +12,7 @@ import type { Links } from "./graph.ts";
 import {
   blobNode,
   containerLinks,
+  containerNode,
   imageLinks,
   imageNode,
   ingestNode,
@@ -76,6 +77,7 @@ export function linksOf(reader: Reader, namespace: string, node: Node): readonly
       const image = reader.get(tables.image, [namespace, named.name]);
       return image === undefined ? [] : imageLinks(image);
     }
+    case "container":
     case "lease":
       return [];
   }
@@ -94,7 +96,7 @@ function nodesOf(table: string, name: string, value: Uint8Array): Node[] | undef
     case tables.image.name:
       return [imageNode(name), ...imageLinks(fromBinary(ImageSchema, value))];
     case tables.container.name:
-      return containerLinks(fromBinary(ContainerSchema, value));
+      return [containerNode(name), ...containerLinks(fromBinary(ContainerSchema, value))];
     case tables.lease.name:
       return [leaseNode(name)];
     case tables.leaseResource.name:

@@ -12,15 +12,18 @@ import { Graph } from "./graph.ts";
 import {
   blobNode,
   containerLinks,
+  containerNode,
   imageLinks,
   imageNode,
   ingestNode,
   isExpired,
   isFlat,
   isRoot,
+  labelKeepers,
   leaseNode,
   resourceNode,
   snapshotNode,
+  type Node,
 } from "./nodes.ts";
 import { blobLinks, ingestLinks, intentNodes, snapshotLinks } from "./records.ts";
 import type { Slices } from "./slices.ts";
@@ -86,6 +89,7 @@ class NamespaceScan {
     for (const images of recordBlocks(this.#reader, tables.image, [this.#namespace])) {
       for (const image of images) {
         this.graph.add(imageNode(image.name), { links: imageLinks(image), flat: [] });
+        this.#keepers(imageNode(image.name), image.labels);
         if (!isExpired(image.labels, this.#options.nowMs)) this.graph.addRoot(imageNode(image.name));
       }
       await this.#pause();
@@ -94,7 +98,11 @@ class NamespaceScan {
 
   async #containers(): Promise<void> {
     for (const containers of recordBlocks(this.#reader, tables.container, [this.#namespace])) {
-      for (const container of containers) for (const node of containerLinks(container)) this.graph.addRoot(node);
+      for (const container of containers) {
+        const node = containerNode(container.id);
+        this.graph.add(node, { links: containerLinks(container), flat: [] });
+        this.graph.addRoot(node);
+      }
       await this.#pause();
     }
   }
@@ -129,6 +137,7 @@ class NamespaceScan {
     if (!mentionsCollection(bytes)) return this.graph.add(node);
     const blob = fromBinary(InfoSchema, bytes);
     this.graph.add(node, blobLinks(blob));
+    this.#keepers(node, blob.labels);
     if (isRoot(blob.labels)) this.graph.addRoot(node);
   }
 
@@ -142,7 +151,12 @@ class NamespaceScan {
     }
     const snapshot = fromBinary(SnapshotSchema, bytes);
     this.graph.add(node, snapshotLinks(snapshot));
+    this.#keepers(node, snapshot.labels);
     if (isRoot(snapshot.labels)) this.graph.addRoot(node);
+  }
+
+  #keepers(node: Node, labels: Readonly<Record<string, string>>): void {
+    for (const keeper of labelKeepers(labels)) this.graph.addKeeper(node, keeper);
   }
 
   async #intents(): Promise<void> {

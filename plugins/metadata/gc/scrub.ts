@@ -8,10 +8,11 @@ import { snapshotCounter } from "../snapshots/intents.ts";
 import { collectorCall } from "./back-ends.ts";
 import type { EmptyingParts } from "./emptying.ts";
 import { findReferenced } from "./references.ts";
+import { Slices } from "./slices.ts";
 import { putTrash, type TrashStore } from "./trash.ts";
 
 /** Entries put into the trash in one transaction. */
-const batchLimit = 100;
+const batchLimit = 50;
 
 /** Something that a back end has. */
 interface Found {
@@ -36,7 +37,7 @@ export async function scrubSnapshotter(
       if (isOurs(database, snapshotter, info, startMs)) found.push({ key: info.name, parent: info.parent });
     }
   }
-  await trashUnknown(parts, `snapshots/${snapshotter}`, found);
+  await trashUnknown(parts, `snapshots/${snapshotter}`, found, signal);
 }
 
 /** The same for the content store: blobs and uploads from before this process that nobody refers to. */
@@ -47,7 +48,7 @@ export async function scrubContent(parts: EmptyingParts, startMs: number, signal
     for (const { digest, createdAt } of infos)
       if (isBefore(createdAt, startMs)) blobs.push({ key: digest, parent: "" });
   }
-  await trashUnknown(parts, "content", blobs);
+  await trashUnknown(parts, "content", blobs, signal);
   const ingests = (await parts.content.backEnd.statuses(call)).filter(
     ({ ref, startedAt }) => isKey(ref) && isBefore(startedAt, startMs),
   );
@@ -55,12 +56,20 @@ export async function scrubContent(parts: EmptyingParts, startMs: number, signal
     parts,
     "ingests",
     ingests.map(({ ref }) => ({ key: ref, parent: "" })),
+    signal,
   );
 }
 
-async function trashUnknown(parts: EmptyingParts, store: TrashStore, found: readonly Found[]): Promise<void> {
+async function trashUnknown(
+  parts: EmptyingParts,
+  store: TrashStore,
+  found: readonly Found[],
+  signal: AbortSignal,
+): Promise<void> {
   const { database } = parts.content;
+  const slices = new Slices();
   for (let first = 0; first < found.length; first += batchLimit) {
+    await slices.pause(signal);
     const batch = found.slice(first, first + batchLimit);
     const referenced = findReferenced(
       database,

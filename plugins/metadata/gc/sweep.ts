@@ -4,6 +4,7 @@ import { tables } from "../database/tables.ts";
 import { discardSnapshot, findSnapshot } from "../snapshots/snapshots.ts";
 import type { ChangeLog } from "./change-log.ts";
 import type { EmptyingParts } from "./emptying.ts";
+import type { Graph } from "./graph.ts";
 import { namedBy, type Node } from "./nodes.ts";
 import { linksOf } from "./records.ts";
 import type { Slices } from "./slices.ts";
@@ -11,6 +12,12 @@ import { putTrash } from "./trash.ts";
 
 /** Objects removed in one transaction: some milliseconds. */
 const batchLimit = 50;
+
+/** What a mark found. */
+export interface Marked {
+  readonly unreachable: readonly Node[];
+  readonly graph: Graph;
+}
 
 /**
  * Removes objects of a namespace that nothing keeps, in their order, in short transactions. Each first takes out what
@@ -20,7 +27,7 @@ export async function sweep(
   { content, own }: Pick<EmptyingParts, "content" | "own">,
   log: ChangeLog,
   namespace: string,
-  unreachable: readonly Node[],
+  { unreachable, graph }: Marked,
   slices: Slices,
 ): Promise<number> {
   const dead = new Set(unreachable);
@@ -29,7 +36,7 @@ export async function sweep(
     removed += await slices.wait(() =>
       own.write(content.database, (tx) => {
         const begunMs = performance.now();
-        for (const node of log.take(namespace)) keep(tx, namespace, dead, node);
+        for (const node of log.take(namespace)) keep(tx, namespace, { dead, graph }, node);
         const batch = [...firstOf(dead, batchLimit)];
         for (const node of batch) {
           removeNode(tx, namespace, node);
@@ -43,10 +50,18 @@ export async function sweep(
   return removed;
 }
 
-function keep(tx: Transaction, namespace: string, dead: Set<Node>, from: Node): void {
+/** What is kept now, and all that it keeps: what was not dead before has kept its own already, but for a new object. */
+function keep(
+  tx: Transaction,
+  namespace: string,
+  { dead, graph }: { readonly dead: Set<Node>; readonly graph: Graph },
+  from: Node,
+): void {
   const waiting = [from];
   for (let node = waiting.pop(); node !== undefined; node = waiting.pop()) {
-    if (dead.delete(node)) waiting.push(...linksOf(tx, namespace, node));
+    const wasDead = dead.delete(node);
+    if (wasDead) waiting.push(...linksOf(tx, namespace, node));
+    if (wasDead || node === from) waiting.push(...graph.keptBy(node).filter((kept) => dead.has(kept)));
   }
 }
 
@@ -83,5 +98,7 @@ function removeNode(tx: Transaction, namespace: string, node: Node): void {
     case "lease":
       tx.remove(tables.lease, [namespace, named.id]);
       tx.removeRange(tables.leaseResource, [namespace, named.id]);
+      return;
+    case "container": // is never collected
   }
 }

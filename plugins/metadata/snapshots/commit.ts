@@ -8,12 +8,12 @@ import { tables } from "../database/tables.ts";
 import { joinLease, leaveLease } from "../lease-resources.ts";
 import { traceOf } from "../namespaces.ts";
 import {
+  backEndKeyOf,
   checkLease,
   checkNameFree,
   commitOf,
   findIntent,
   isOpen,
-  nextBackEndKey,
   operationOf,
   putIntent,
   removeIntent,
@@ -28,6 +28,8 @@ export interface CommitPlan {
   readonly name: string;
   readonly key: string;
   readonly labels: Readonly<Record<string, string>>;
+  /** For the back end's name. */
+  readonly number: bigint;
 }
 
 /**
@@ -36,7 +38,7 @@ export interface CommitPlan {
  * one. Throws not-found, already-exists.
  */
 export function beginCommit(tx: Transaction, plan: CommitPlan): Intent {
-  const { scope, lease, name, key, labels } = plan;
+  const { scope, lease, name, key, labels, number } = plan;
   if (!traceOf(tx, scope.namespace).snapshotters.includes(scope.snapshotter)) {
     throw classedError("not-found", `can not find snapshotter ${quote(scope.snapshotter)}`);
   }
@@ -52,7 +54,7 @@ export function beginCommit(tx: Transaction, plan: CommitPlan): Intent {
       snapshotter: scope.snapshotter,
       name,
       key,
-      backEndName: earlier?.backEndName ?? nextBackEndKey(tx, scope, name),
+      backEndName: earlier?.backEndName ?? backEndKeyOf(scope, number, name),
       backEndKey: active.backEndKey,
       labels: { ...labels },
       lease: lease ?? "",
@@ -61,7 +63,10 @@ export function beginCommit(tx: Transaction, plan: CommitPlan): Intent {
 }
 
 /** The open commit of the same key to the same name. */
-export function earlierTry(tx: Transaction, { scope, name, key }: CommitPlan): SnapshotCommit | undefined {
+export function earlierTry(
+  tx: Transaction,
+  { scope, name, key }: Pick<CommitPlan, "scope" | "name" | "key">,
+): SnapshotCommit | undefined {
   const open = findIntent(tx, scope, name);
   if (open === undefined) return undefined;
   const { case: kind, value } = operationOf(open);

@@ -9,11 +9,11 @@ import { dropTrash, putTrash } from "../gc/trash.ts";
 import { joinLease } from "../lease-resources.ts";
 import { ensureNamespace, traceOf } from "../namespaces.ts";
 import {
+  backEndKeyOf,
   checkLease,
   checkNameFree,
   createOf,
   isOpen,
-  nextBackEndKey,
   putIntent,
   removeIntent,
   scopeOf,
@@ -28,13 +28,16 @@ export interface CreatePlan {
   /** The client's name; "": none. */
   readonly parent: string;
   readonly labels: Readonly<Record<string, string>>;
+  /** For the back end's key. */
+  readonly number: bigint;
 }
 
 /**
- * First transaction of Prepare and View: reserves the key (containerd metadata/snapshot.go, createSnapshot).
+ * First transaction of Prepare and View, of no use after a crash: reserves the key (containerd metadata/snapshot.go,
+ * createSnapshot).
  * Throws already-exists for a taken key or target, not-found for a parent or lease that is none.
  */
-export function beginCreate(tx: Transaction, { scope, lease, key, parent, labels }: CreatePlan): Intent {
+export function beginCreate(tx: Transaction, { scope, lease, key, parent, labels, number }: CreatePlan): Intent {
   const target = labels[refLabel] ?? "";
   if (target !== "" && findSnapshot(tx, scope, target) !== undefined) {
     throw classedError("already-exists", `target snapshot ${quote(target)}`);
@@ -46,8 +49,6 @@ export function beginCreate(tx: Transaction, { scope, lease, key, parent, labels
   }
   if (key === "") throw new HostError("unknown", "bucket name required");
   checkLease(tx, scope.namespace, lease);
-  ensureNamespace(tx, scope.namespace);
-  traceSnapshotter(tx, scope);
   addChild(tx, scope, parent, key); // a parent that is about to have a child is not removed
   return putIntent(tx, scope, key, {
     case: "snapshotCreate",
@@ -56,7 +57,7 @@ export function beginCreate(tx: Transaction, { scope, lease, key, parent, labels
       snapshotter: scope.snapshotter,
       key,
       parent,
-      backEndKey: nextBackEndKey(tx, scope, key),
+      backEndKey: backEndKeyOf(scope, number, key),
       backEndParent: above?.backEndKey ?? "",
       labels: { ...labels },
       lease: lease ?? "",
@@ -70,6 +71,7 @@ export function finishCreate(tx: Transaction, intent: Intent): void {
   const now = timestampNow();
   joinLease(tx, intent.namespace, leaseOf(create), { type: `snapshots/${create.snapshotter}`, id: create.key });
   removeIntent(tx, intent);
+  traceSnapshotter(tx, scopeOf(intent));
   putSnapshot(tx, scopeOf(intent), { ...create, createdAt: now, updatedAt: now });
 }
 
@@ -88,6 +90,7 @@ export function adoptTarget(tx: Transaction, intent: Intent, target: string, fou
   dropCreate(tx, intent);
   dropTrash(tx, `snapshots/${create.snapshotter}`, found.name);
   const now = timestampNow();
+  traceSnapshotter(tx, scope);
   putSnapshot(tx, scope, {
     key: target,
     parent: create.parent,
@@ -128,6 +131,7 @@ function leaseOf({ lease }: { readonly lease: string }): string | undefined {
 }
 
 function traceSnapshotter(tx: Transaction, { namespace, snapshotter }: SnapshotScope): void {
+  ensureNamespace(tx, namespace);
   const trace = traceOf(tx, namespace);
   if (trace.snapshotters.includes(snapshotter)) return;
   const snapshotters = [...trace.snapshotters, snapshotter].sort();

@@ -1,6 +1,5 @@
 import type { Intent } from "#proto/gen/bulkhead/metadata/v1/records_pb.ts";
-import type { Reader } from "../../shared/database/reader.ts";
-import { intentsTouching } from "./intents.ts";
+import type { OpenIntents } from "./open-intents.ts";
 import type { SnapshotScope } from "./snapshots.ts";
 
 /**
@@ -30,9 +29,9 @@ export class Flights {
   }
 
   /** Waits until nothing here is at this snapshot; rejects when `signal` aborts. */
-  async landed(reader: Reader, scope: SnapshotScope, name: string, signal: AbortSignal): Promise<void> {
+  async landed(intents: OpenIntents, scope: SnapshotScope, name: string, signal: AbortSignal): Promise<void> {
     for (;;) {
-      const [first] = intentsTouching(reader, scope, name).filter((intent) => this.has(intent));
+      const [first] = intents.touching(scope, name).filter((intent) => this.has(intent));
       if (first === undefined) return;
       await raced(this.#ends.get(first.sequence)?.promise, signal);
     }

@@ -13,9 +13,9 @@ export function snapshotCounter({ namespace, snapshotter }: SnapshotScope): stri
   return `snapshots/${namespace}/${snapshotter}`;
 }
 
-/** A new name for the back end: never a client's bare. */
-export function nextBackEndKey(tx: Transaction, scope: SnapshotScope, key: string): string {
-  return `${scope.namespace}/${tx.next(snapshotCounter(scope))}/${key}`;
+/** A new name for the back end: never a client's bare. `number`: of the scope's counter, never used before. */
+export function backEndKeyOf(scope: SnapshotScope, number: bigint, key: string): string {
+  return `${scope.namespace}/${number}/${key}`;
 }
 
 type Operation = Extract<Intent["operation"], { case: "snapshotCreate" | "snapshotCommit" }>;
@@ -38,14 +38,6 @@ export function findIntent(reader: Reader, scope: SnapshotScope, reserved: strin
 /** Every open operation: of a namespace, of one of its snapshotters, or of all. */
 export function listIntents(reader: Reader, ...prefix: readonly string[]): Intent[] {
   return Array.from(reader.range(tables.snapshotIntent, prefix), ({ value }) => value);
-}
-
-/** Open operations that touch a name: as the one that is about to be, or as the active one that is committed. */
-export function intentsTouching(reader: Reader, scope: SnapshotScope, name: string): Intent[] {
-  return listIntents(reader, scope.namespace, scope.snapshotter).filter((intent) => {
-    const { case: kind, value } = operationOf(intent);
-    return reservedName(intent) === name || (kind === "snapshotCommit" && value.key === name);
-  });
 }
 
 /** Whether this very operation is still open. */

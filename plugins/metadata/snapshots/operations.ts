@@ -23,15 +23,16 @@ export async function createSnapshot(
   parts: SnapshotParts,
   caller: Caller,
   kind: CreateKind,
-  plan: CreatePlan,
+  plan: Omit<CreatePlan, "number">,
 ): Promise<Mounts> {
-  const { database, flights } = parts;
+  const { database, flights, numbers } = parts;
   const { scope, key, labels } = plan;
   validateLabels("info.Labels", labels);
   const backEnd = parts.backEnd(scope.snapshotter);
   await settleEarlier(parts, scope, key);
-  const intent = await database.write((tx) => {
-    const begun = beginCreate(tx, plan);
+  const number = await numbers.next(scope);
+  const intent = await database.reserve((tx) => {
+    const begun = beginCreate(tx, { ...plan, number });
     flights.begin(begun);
     return begun;
   });
@@ -88,8 +89,12 @@ async function failedCreate(parts: SnapshotParts, caller: Caller, intent: Intent
 }
 
 /** Commits an active snapshot in both stores. Throws already-exists, not-found, and what the snapshotter answers. */
-export async function commitSnapshot(parts: SnapshotParts, caller: Caller, plan: CommitPlan): Promise<void> {
-  const { database, flights } = parts;
+export async function commitSnapshot(
+  parts: SnapshotParts,
+  caller: Caller,
+  plan: Omit<CommitPlan, "number">,
+): Promise<void> {
+  const { database, flights, numbers } = parts;
   const { scope, name, key, labels } = plan;
   validateLabels("info.Labels", labels);
   const backEnd = parts.backEnd(scope.snapshotter);
@@ -97,10 +102,11 @@ export async function commitSnapshot(parts: SnapshotParts, caller: Caller, plan:
     intent.operation.case === "snapshotCommit" &&
     intent.operation.value.name === name &&
     intent.operation.value.key === key;
-  await flights.landed(database, scope, key, caller.signal);
+  await flights.landed(parts.intents, scope, key, caller.signal);
   for (const touched of [key, name]) if (await settleEarlier(parts, scope, touched, isSame)) return;
+  const number = await numbers.next(scope);
   const intent = await database.write((tx) => {
-    const begun = beginCommit(tx, plan);
+    const begun = beginCommit(tx, { ...plan, number });
     flights.begin(begun);
     return begun;
   });
@@ -148,7 +154,7 @@ export async function removeSnapshotOf(
   key: string,
 ): Promise<void> {
   parts.backEnd(scope.snapshotter);
-  await parts.flights.landed(parts.database, scope, key, caller.signal);
+  await parts.flights.landed(parts.intents, scope, key, caller.signal);
   await settleEarlier(parts, scope, key);
   await parts.database.write((tx) => {
     removeSnapshot(tx, scope, caller.lease, key);

@@ -4,6 +4,8 @@ import type { Removals } from "../gc/removals.ts";
 import { SnapshotterBackEnd } from "./back-end.ts";
 import type { CallWatch } from "./call-watch.ts";
 import { Flights } from "./flights.ts";
+import { BackEndNumbers } from "./numbers.ts";
+import { OpenIntents } from "./open-intents.ts";
 import { defaultLimits, type CallLimits } from "./peers.ts";
 
 /** What snapshot calls work with. */
@@ -12,6 +14,8 @@ export interface SnapshotParts {
   /** Throws invalid-argument for no name or one that is not loaded, unavailable for one that has failed. */
   readonly backEnd: (snapshotter: string) => SnapshotterBackEnd;
   readonly flights: Flights;
+  readonly intents: OpenIntents;
+  readonly numbers: BackEndNumbers;
   readonly removals: Removals;
   /** Snapshotters that may hold what nobody knows of; the next collection looks through them. */
   readonly doubts: Set<string>;
@@ -35,10 +39,14 @@ export function openSnapshots(
   watch: CallWatch,
   { removals, limits = defaultLimits, onStep }: SnapshotOptions,
 ): SnapshotParts {
+  const intents = new OpenIntents(database);
+  database.onChanges((tx) => intents.hear(tx.written));
   return {
     database,
     backEnd: (snapshotter) => new SnapshotterBackEnd(peers, snapshotter, watch, limits),
     flights: new Flights(),
+    intents,
+    numbers: new BackEndNumbers(database),
     removals,
     doubts: new Set(),
     ...(onStep && { onStep }),

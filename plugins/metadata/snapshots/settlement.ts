@@ -1,7 +1,7 @@
 import type { Intent } from "#proto/gen/bulkhead/metadata/v1/records_pb.ts";
 import { dropCommit, finishCommit } from "./commit.ts";
 import { dropCreate, undoCreate } from "./creation.ts";
-import { commitOf, createOf, intentsTouching, operationOf, scopeOf } from "./intents.ts";
+import { commitOf, createOf, operationOf, scopeOf } from "./intents.ts";
 import type { SnapshotParts } from "./parts.ts";
 import type { SnapshotScope } from "./snapshots.ts";
 
@@ -63,7 +63,7 @@ export async function settleEarlier(
   isSame: (intent: Intent) => boolean = () => false,
 ): Promise<boolean> {
   let isDone = false;
-  for (const intent of intentsTouching(parts.database, scope, name)) {
+  for (const intent of parts.intents.touching(scope, name)) {
     if (parts.flights.has(intent)) continue;
     const settlement = await settleIntent(parts, intent, { undo: !isSame(intent) });
     if (settlement === "finished" && isSame(intent)) isDone = true;

@@ -1,7 +1,7 @@
 import { closeSync, readSync } from "node:fs";
 import type { Log } from "bulkhead/plugin";
 import { onceReady, openOomEvents } from "#linux";
-import { isGroup, readPairs } from "./group-files.ts";
+import { isGroup, readPairs } from "../../shared/cgroups/group-files.ts";
 
 /** A container whose memory is watched. */
 export interface OomSubject {

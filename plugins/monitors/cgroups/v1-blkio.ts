@@ -1,4 +1,4 @@
-import { readText } from "./group-files.ts";
+import { readText } from "../../shared/cgroups/group-files.ts";
 import { family, type Family, type Reading } from "./reading.ts";
 
 const families = {

@@ -1,4 +1,4 @@
-import { listFiles, readCount } from "./group-files.ts";
+import { listFiles, readCount } from "../../shared/cgroups/group-files.ts";
 import { family, type Family, type Reading } from "./reading.ts";
 
 const usage = family("hugetlb_usage_bytes", "The hugetlb usage");

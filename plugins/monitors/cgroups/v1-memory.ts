@@ -1,4 +1,4 @@
-import { readCount, readPairs } from "./group-files.ts";
+import { readCount, readPairs } from "../../shared/cgroups/group-files.ts";
 import { reading, type Reading } from "./reading.ts";
 
 /** Lines of memory.stat that are told of, each also with `total_` before it. */

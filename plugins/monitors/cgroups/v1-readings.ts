@@ -1,5 +1,5 @@
-import type { GroupFolders } from "./group-folders.ts";
-import { isGroup, readCount, readPairs, readText } from "./group-files.ts";
+import type { GroupFolders } from "../../shared/cgroups/group-folders.ts";
+import { isGroup, readCount, readPairs, readText } from "../../shared/cgroups/group-files.ts";
 import { reading, type Reading } from "./reading.ts";
 import { blkioReadings } from "./v1-blkio.ts";
 import { hugetlbReadings } from "./v1-hugetlb.ts";

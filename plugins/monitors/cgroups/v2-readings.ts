@@ -1,5 +1,5 @@
-import type { GroupFolders } from "./group-folders.ts";
-import { countOf, isGroup, readCount, readPairs, readText } from "./group-files.ts";
+import type { GroupFolders } from "../../shared/cgroups/group-folders.ts";
+import { countOf, isGroup, readCount, readPairs, readText } from "../../shared/cgroups/group-files.ts";
 import { family, reading, type Family, type Reading } from "./reading.ts";
 
 /** What "max" counts as (containerd/cgroups v2: the largest of 64 bits). */

@@ -1,9 +1,9 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Log } from "bulkhead/plugin";
-import { deviceNames } from "./block-devices.ts";
+import { deviceNames } from "../../shared/cgroups/block-devices.ts";
 import { Exposition } from "./exposition.ts";
-import { groupFoldersOf, type GroupFolders } from "./group-folders.ts";
-import type { Hierarchies } from "./hierarchies.ts";
+import { groupFoldersOf, type GroupFolders } from "../../shared/cgroups/group-folders.ts";
+import type { Hierarchies } from "../../shared/cgroups/hierarchies.ts";
 import type { OomWatches } from "./oom-watches.ts";
 import { family, type Reading } from "./reading.ts";
 import { v1Readings } from "./v1-readings.ts";

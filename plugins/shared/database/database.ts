@@ -1,11 +1,12 @@
 import { dirname } from "node:path";
 import type { DescMessage, MessageShape } from "@bufbuild/protobuf";
 import { HostError } from "#proto/wire/errors.ts";
+import type { CheckpointedStore } from "./checkpointed.ts";
 import type { DatabaseKind } from "./database-kind.ts";
 import { DiskReserve } from "./disk-reserve.ts";
-import { byteStoreOf, usageOf, type Environment } from "./environment.ts";
 import { commitFailure, diskFullError, fullError } from "./failure.ts";
-import { readerOf, type ByteStore, type Entry, type RangeOptions, type Reader } from "./reader.ts";
+import type { KeyChange } from "./journal.ts";
+import { readerOf, type Entry, type RangeOptions, type Reader } from "./reader.ts";
 import type { Table } from "./table.ts";
 import { Transaction, type PendingEvent } from "./transaction.ts";
 
@@ -16,7 +17,7 @@ const queueLimit = 100_000;
 
 export interface DatabaseOptions {
   readonly kind: DatabaseKind;
-  /** Path of the environment. */
+  /** Path of the LMDB file. */
   readonly file: string;
   /** Given back last. */
   readonly lock: Disposable;
@@ -29,6 +30,8 @@ export interface DatabaseOptions {
 }
 
 interface Job {
+  /** Nothing of it is put on disk. */
+  readonly isPassing: boolean;
   run(tx: Transaction): void;
   /** Called after the commit with what its events came to. */
   finish(published: Promise<unknown>): void;
@@ -36,25 +39,25 @@ interface Job {
 }
 
 /**
- * Records with group commit: jobs queued in one turn of the event loop run one after another in one LMDB
- * transaction and share its flush. Owns: the environment, the room on the disk, the lock.
+ * Records with group commit: jobs queued in one turn of the event loop run one after another and share one commit and
+ * its flush. Owns: the store, the room on the disk, the lock.
  */
 export class Database implements Reader, AsyncDisposable {
-  readonly #environment: Environment;
-  readonly #store: ByteStore;
+  readonly #store: CheckpointedStore;
   readonly #reader: Reader;
   readonly #options: DatabaseOptions;
   readonly #folder: string;
   readonly #reserve: DiskReserve;
   readonly #listeners: ((tx: Transaction) => void)[] = [];
   #queue: Job[] = [];
+  /** Live bytes, counting what LMDB has not taken over yet. */
+  #liveBytes = 0;
   #scheduled = false;
   #closed = false;
 
-  constructor(environment: Environment, options: DatabaseOptions) {
-    this.#environment = environment;
-    this.#store = byteStoreOf(environment);
-    this.#reader = readerOf(this.#store);
+  constructor(store: CheckpointedStore, options: DatabaseOptions) {
+    this.#store = store;
+    this.#reader = readerOf(store.store);
     this.#options = options;
     this.#folder = dirname(options.file);
     this.#reserve = new DiskReserve(options.file);
@@ -98,6 +101,18 @@ export class Database implements Reader, AsyncDisposable {
    * the disk is full.
    */
   write<T>(job: (tx: Transaction) => T): Promise<T> {
+    return this.#enqueue(job, false);
+  }
+
+  /**
+   * The same for changes that mean nothing after a crash: they are seen by all, take no flush, and are gone with this
+   * process. The job must only put; whoever changes the same keys later by `write` does that for good.
+   */
+  reserve<T>(job: (tx: Transaction) => T): Promise<T> {
+    return this.#enqueue(job, true);
+  }
+
+  #enqueue<T>(job: (tx: Transaction) => T, isPassing: boolean): Promise<T> {
     if (this.#closed)
       return Promise.reject(new HostError("unavailable", `write ${this.#subject}: the database is closed`));
     if (this.#queue.length >= queueLimit) {
@@ -108,6 +123,7 @@ export class Database implements Reader, AsyncDisposable {
     return new Promise<T>((resolve, reject) => {
       let result: T;
       this.#queue.push({
+        isPassing,
         run: (tx) => {
           result = job(tx);
         },
@@ -134,18 +150,19 @@ export class Database implements Reader, AsyncDisposable {
 
   /** Live bytes of the database, for metrics. */
   get liveBytes(): number {
-    return usageOf(this.#environment).liveBytes;
+    return this.#store.usage.liveBytes;
   }
 
   /** Copies the database as it is now to a file that is not there yet. */
   copy(file: string): Promise<void> {
-    return this.#environment.backup(file, false);
+    return this.#store.copy(file);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     while (this.#queue.length > 0) this.#commitBatch();
+    if (!this.#closed && !this.#store.isTakenOver) this.#store.checkpoint();
     this.#closed = true;
-    await this.#environment.close();
+    await this.#store[Symbol.asyncDispose]();
     this.#reserve[Symbol.dispose]();
     this.#options.lock[Symbol.dispose]();
   }
@@ -170,7 +187,7 @@ export class Database implements Reader, AsyncDisposable {
     this.#queue = this.#queue.slice(batchLimit);
     let done: { job: Job; tx: Transaction }[];
     try {
-      done = this.#environment.transactionSync(() => this.#runJobs(batch));
+      done = this.#runJobs(batch);
     } catch (cause) {
       const failure = commitFailure(this.#options.kind, this.#folder, cause);
       this.#options.onPanic?.(failure);
@@ -180,39 +197,57 @@ export class Database implements Reader, AsyncDisposable {
     for (const { job, tx } of done) job.finish(Promise.all(tx.events.map((event) => this.#options.publish(event))));
   }
 
-  /** Applies each job that ends well to the open LMDB transaction; the others fail on their own. */
+  /** Commits each job that ends well; the others fail on their own. */
   #runJobs(batch: readonly Job[]): { job: Job; tx: Transaction }[] {
-    const usage = usageOf(this.#environment);
-    let bytes = usage.liveBytes;
-    this.#reserve.begin(usage);
     const done: { job: Job; tx: Transaction }[] = [];
+    let changes: KeyChange[] = [];
+    if (this.#store.isTakenOver) this.#countRoom();
     for (const job of batch) {
-      const tx = new Transaction(this.#store);
+      const tx = new Transaction(this.#store.store);
       try {
         job.run(tx);
-        this.#checkRoom(tx, bytes);
       } catch (error) {
         job.fail(error);
         continue;
       }
-      bytes += tx.addedBytes;
-      this.#apply(tx);
+      let shortage = job.isPassing ? undefined : this.#shortage(tx);
+      if (shortage !== undefined && !this.#store.isTakenOver) {
+        // The count goes by the worst case for all that LMDB has not taken over yet.
+        this.#store.commit(changes);
+        changes = [];
+        this.#store.checkpoint();
+        this.#countRoom();
+        shortage = this.#shortage(tx);
+      }
+      if (shortage !== undefined) {
+        job.fail(shortage);
+        continue;
+      }
+      if (!job.isPassing) this.#liveBytes += tx.addedBytes;
+      for (const { key, value } of tx.written) {
+        const change = { key: key.toString("latin1"), value };
+        if (job.isPassing) this.#store.applyPassing(change);
+        else {
+          this.#store.apply(change);
+          changes.push(change);
+        }
+      }
       for (const listener of this.#listeners) listener(tx);
       done.push({ job, tx });
     }
+    this.#store.commit(changes);
     return done;
   }
 
-  #checkRoom(tx: Transaction, liveBytes: number): void {
-    const { kind, maxBytes } = this.#options;
-    if (tx.addedBytes > 0 && liveBytes + tx.addedBytes > maxBytes) throw fullError(kind, maxBytes);
-    if (!this.#reserve.take(tx)) throw diskFullError(kind, this.#folder);
+  #countRoom(): void {
+    this.#liveBytes = this.#store.usage.liveBytes;
+    this.#reserve.begin(this.#store.usage);
   }
 
-  #apply(tx: Transaction): void {
-    for (const { key, value } of tx.written) {
-      if (value === undefined) this.#environment.removeSync(key);
-      else this.#environment.putSync(key, Buffer.from(value.buffer, value.byteOffset, value.byteLength));
-    }
+  /** Takes the room that a job needs; else gives why there is none. */
+  #shortage(tx: Transaction): HostError | undefined {
+    const { kind, maxBytes } = this.#options;
+    if (tx.addedBytes > 0 && this.#liveBytes + tx.addedBytes > maxBytes) return fullError(kind, maxBytes);
+    return this.#reserve.take(tx) ? undefined : diskFullError(kind, this.#folder);
   }
 }

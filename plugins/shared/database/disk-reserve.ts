@@ -9,8 +9,8 @@ const headroomBytes = 256 * 1024;
 /** Pages of a commit beside those of its changes: free list, roots. */
 const fixedPages = 32;
 
-/** What LMDB takes for a new database, and more. */
-const newDatabaseBytes = 512 * 1024;
+/** What LMDB takes for a new database, and its journal, and more. */
+const newDatabaseBytes = 768 * 1024;
 
 /**
  * Finds out whether a new database fits, before LMDB makes its files: false on a full disk. `folder` must be there.
@@ -53,7 +53,7 @@ export class DiskReserve implements Disposable {
     this.#endBytes = fstatSync(this.#fd).size;
   }
 
-  /** A transaction begins. */
+  /** What comes from now on is taken over by one transaction. */
   begin(usage: Usage): void {
     this.#usage = usage;
     this.#takenPages = fixedPages;
@@ -102,7 +102,8 @@ function copiedPages(changes: number, depth: number, treePages: number): number 
   return Math.min(changes * (depth + 1), treePages) + 2 * changes;
 }
 
-function isDiskFull(error: unknown): boolean {
+/** Whether a write failed for want of room. */
+export function isDiskFull(error: unknown): boolean {
   const { code } = error as NodeJS.ErrnoException;
   return code === "ENOSPC" || code === "EDQUOT";
 }

@@ -2,12 +2,14 @@ import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { Lock, LockHeldError } from "#linux";
 import { HostError } from "#proto/wire/errors.ts";
+import { CheckpointedStore } from "./checkpointed.ts";
 import type { DatabaseKind } from "./database-kind.ts";
 import { Database, type DatabaseOptions } from "./database.ts";
 import { hasRoomForNew } from "./disk-reserve.ts";
 import { openEnvironment } from "./environment.ts";
 import { diskFullError, openFailure } from "./failure.ts";
 import { checkDatabaseFile } from "./file-check.ts";
+import { Journal } from "./journal.ts";
 import { isNewDatabase, recordFormat } from "./version.ts";
 
 const lockFile = "lock";
@@ -29,11 +31,22 @@ export async function openDatabase(kind: DatabaseKind, folder: string, options: 
     checkDatabaseFile(kind, file);
     const isComplete = [file, `${file}-lock`].every((path) => existsSync(path));
     if (!isComplete && !hasRoomForNew(folder)) throw diskFullError(kind, folder);
-    const environment = openEnvironment(file, { flushes: options.flushes ?? true });
-    return await readFormat(kind, new Database(environment, { ...options, kind, file, lock }), file);
+    const store = openStore(file, options.flushes ?? true);
+    return await readFormat(kind, new Database(store, { ...options, kind, file, lock }), file);
   } catch (error) {
     lock[Symbol.dispose]();
     throw openFailure(file, error);
+  }
+}
+
+/** A database that nobody flushes needs no journal, which is there for the price of a flush. */
+function openStore(file: string, flushes: boolean): CheckpointedStore {
+  const journal = flushes ? Journal.open(`${file}-journal`) : undefined;
+  try {
+    return new CheckpointedStore(openEnvironment(file, { flushes }), journal);
+  } catch (error) {
+    journal?.[Symbol.dispose]();
+    throw error;
   }
 }
 

@@ -16,6 +16,8 @@ export function table<D extends DescMessage>(name: string, schema: D): Table<D> 
 export const ownTables = {
   /** No parts. */
   format: table("format", FormatSchema),
+  /** No parts: the epoch of the journal that goes with it. */
+  journal: table("journal", SequenceSchema),
   /** Name of the counter. */
   sequence: table("sequence", SequenceSchema),
 } as const;

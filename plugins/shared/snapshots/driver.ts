@@ -27,8 +27,13 @@ export interface Driver {
   readonly keepsRemoved?: boolean;
   /** The highest id that anything on the disk is named by; 0: nothing is. */
   highestId(): bigint;
-  /** Makes what the snapshot consists of; it is on disk when this resolves. May leave parts behind when it fails. */
+  /**
+   * Makes what the snapshot consists of; it is on disk when this resolves, or `restore` can make it again as long as
+   * it holds nothing. May leave parts behind when it fails.
+   */
   create(snapshot: Snapshot): Promise<void>;
+  /** At the start, for each recorded snapshot: makes again what a power cut took of an empty one. */
+  restore?(snapshot: Snapshot): void;
   mounts(snapshot: Snapshot): MountInit[];
   /** What an active snapshot takes by itself, measured now. */
   measure(snapshot: Snapshot): Promise<Usage>;

@@ -9,6 +9,7 @@ export class FolderFlush implements AsyncDisposable {
   readonly #fd: number;
   #running: Promise<void> | undefined;
   #next: Promise<void> | undefined;
+  #begun: Promise<void> | undefined;
 
   /** Throws the system's error. */
   constructor(folder: string) {
@@ -23,6 +24,17 @@ export class FolderFlush implements AsyncDisposable {
       () => this.#start(),
     );
     return this.#next;
+  }
+
+  /** The same, for `begun` to wait for. */
+  begin(): void {
+    this.#begun = this.flush();
+    this.#begun.catch(() => {}); // `begun` tells of it
+  }
+
+  /** Resolves when what was begun is done; what failed once rejects from then on. */
+  async begun(): Promise<void> {
+    await this.#begun;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -35,6 +35,13 @@ export function findMountable(reader: Reader, name: string): Snapshot {
   return { id, kind: info.kind === Kind.VIEW ? "view" : "active", parentIds: parentChain(reader, info.parent) };
 }
 
+/** Every active one and view. */
+export function* mountables(reader: Reader): Iterable<Snapshot> {
+  for (const { value } of reader.range(tables.snapshot, [])) {
+    if (value.info !== undefined && value.info.kind !== Kind.COMMITTED) yield findMountable(reader, value.info.name);
+  }
+}
+
 /**
  * Ids of the chain that begins with `parent` ("": none), which a new snapshot `name` is to stand on. Throws not-found,
  * invalid-argument for a parent that is not committed, already-exists for the name.

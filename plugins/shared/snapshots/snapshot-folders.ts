@@ -37,6 +37,16 @@ export class SnapshotFolders implements AsyncDisposable {
     return this.#flush.flush();
   }
 
+  /** Begins what `flush` does. */
+  beginFlush(): void {
+    this.#flush.begin();
+  }
+
+  /** Resolves when all that was begun is done. */
+  flushBegun(): Promise<void> {
+    return this.#flush.begun();
+  }
+
   /** Removes a snapshot's folder and all in it; fine when it has none. */
   remove(id: bigint): Promise<void> {
     return this.#trees.remove([this.path(id)]);

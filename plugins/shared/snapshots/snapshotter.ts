@@ -14,6 +14,7 @@ import {
   findSnapshot,
   kindOfId,
   lastId,
+  mountables,
   recordCommit,
   recordNew,
   recordRemoval,
@@ -37,8 +38,8 @@ type Labels = Readonly<Record<string, string>>;
 const noUsage: Usage = { size: 0n, inodes: 0n };
 
 /**
- * A snapshotter over its records and a driver. The record is the truth: what a snapshot consists of is made and on
- * disk before it is recorded and taken away after its record, so a process that ends in between leaves only rubbish,
+ * A snapshotter over its records and a driver. The record is the truth: what a snapshot consists of is made before it
+ * is recorded, is on disk or can be made again, and is taken away after its record, so a process that ends in between leaves only rubbish,
  * which the next one sweeps away. Ids of rubbish are not used again either.
  */
 export class Snapshotter {
@@ -61,6 +62,7 @@ export class Snapshotter {
     this.#onStep = onStep;
     const [recorded, found] = [lastId(database), driver.highestId()];
     this.#lastId = recorded > found ? recorded : found;
+    if (driver.restore !== undefined) for (const each of mountables(database)) driver.restore(each);
   }
 
   /**

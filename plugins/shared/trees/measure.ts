@@ -1,4 +1,4 @@
-import { lstatSync, readdirSync, type Stats } from "node:fs";
+import { lstatSync, opendirSync, readdirSync, type Stats } from "node:fs";
 import { rawPath, toBytePath, type BytePath } from "./byte-path.ts";
 
 /** What a tree takes of its disk. */
@@ -16,6 +16,19 @@ const blockBytes = 512;
  * a tenth of a second. Throws the system's error, of the top too when it is not there.
  */
 export function measureTree(path: string): TreeUsage {
+  return measure(path, namesIn) as TreeUsage;
+}
+
+/** The same for a tree of at most so many inodes; undefined: it has more, of which no more were looked at. */
+export function measureSmallTree(path: string, limit: number): TreeUsage | undefined {
+  return measure(path, (folder, inodes) => fewNamesIn(folder, limit - inodes));
+}
+
+/** Gives up where `list`, told how many inodes were counted, gives no names. */
+function measure(
+  path: string,
+  list: (folder: BytePath, inodes: number) => string[] | undefined,
+): TreeUsage | undefined {
   const top = toBytePath(path);
   const topStat = lstatSync(rawPath(top));
   let blocks = topStat.blocks;
@@ -24,7 +37,9 @@ export function measureTree(path: string): TreeUsage {
   const seen = new Set<string>();
   const folders: BytePath[] = topStat.isDirectory() ? [top] : [];
   for (let folder = folders.pop(); folder !== undefined; folder = folders.pop()) {
-    for (const name of namesIn(folder)) {
+    const names = list(folder, inodes);
+    if (names === undefined) return undefined;
+    for (const name of names) {
       const entry = `${folder}/${name}`;
       const stat = lstatSync(rawPath(entry), { throwIfNoEntry: false });
       if (stat === undefined) continue;
@@ -44,6 +59,20 @@ function namesIn(folder: BytePath): string[] {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
     throw error;
   }
+}
+
+/** Undefined: it has more than that. */
+function fewNamesIn(folder: BytePath, limit: number): string[] | undefined {
+  const names: string[] = [];
+  try {
+    using opened = opendirSync(rawPath(folder), { encoding: "latin1" });
+    for (let entry = opened.readSync(); entry !== null; entry = opened.readSync()) {
+      if (names.push(entry.name) > limit) return undefined;
+    }
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+  }
+  return names;
 }
 
 /** Numbers of files may go beyond what a number of ours holds. */

@@ -1,10 +1,12 @@
 import { Worker } from "node:worker_threads";
 import { HostError } from "#proto/wire/errors.ts";
-import type { TreeUsage } from "./measure.ts";
+import { measureSmallTree, type TreeUsage } from "./measure.ts";
 import type { TreeAnswer, TreeJob } from "./tree-job.ts";
 
 /** Threads at once: a long copy must not keep a small measurement waiting. */
 const threadLimit = 4;
+/** Inodes that are looked at here, some microseconds each: less than it takes to wake a thread. */
+const smallTree = 30;
 /** Jobs that may wait for a thread. */
 const queueLimit = 10_000;
 
@@ -26,8 +28,8 @@ export class TreeWorkers implements AsyncDisposable {
   readonly #queue: Waiting[] = [];
 
   /** What a tree takes of its disk. */
-  measure(path: string): Promise<TreeUsage> {
-    return this.#measure({ task: "measure", path });
+  async measure(path: string): Promise<TreeUsage> {
+    return measureSmallTree(path, smallTree) ?? (await this.#measure({ task: "measure", path }));
   }
 
   /** What tree `to` has that tree `from` has not, or otherwise; see `measureChanges`. */

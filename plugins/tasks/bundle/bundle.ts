@@ -21,6 +21,8 @@ export interface BundleRoots {
   readonly state: string;
   /** Persistent; what runtimes keep in `work`. */
   readonly root: string;
+  /** Whether the bundle points to its work folder; runtime v1's does not. */
+  readonly linksWork: boolean;
 }
 
 export interface BundleName {
@@ -36,13 +38,14 @@ export class Bundle {
   readonly namespace: string;
   readonly id: string;
   readonly path: string;
-  readonly #work: string;
+  /** Folder that outlives a reboot. */
+  readonly work: string;
 
   constructor(roots: BundleRoots, { namespace, id }: BundleName) {
     this.namespace = namespace;
     this.id = id;
     this.path = join(roots.state, namespace, id);
-    this.#work = join(roots.root, namespace, id);
+    this.work = join(roots.root, namespace, id);
   }
 
   /** Makes one with `spec` as its config.json. Throws unknown `mkdir …: file exists`, resource-exhausted. */
@@ -54,7 +57,7 @@ export class Bundle {
       mkdirSync(bundle.path, { mode: 0o700 });
     });
     try {
-      attempt(() => bundle.#fill(spec));
+      attempt(() => bundle.#fill(spec, roots));
     } catch (error) {
       bundle.delete();
       throw error;
@@ -86,20 +89,20 @@ export class Bundle {
   delete(): void {
     removeRootfs(this.file("rootfs"));
     removeFolder(this.path);
-    removeFolder(this.#work);
+    removeFolder(this.work);
   }
 
-  #fill(spec: Uint8Array | undefined): void {
+  #fill(spec: Uint8Array | undefined, { linksWork }: BundleRoots): void {
     const group = hostGroupOfRoot(spec);
     if (group !== 0) {
       chownSync(this.path, -1, group);
       chmodSync(this.path, 0o710);
     }
     mkdirSync(this.file("rootfs"), { mode: 0o711 });
-    mkdirSync(dirname(this.#work), { recursive: true, mode: 0o711 });
-    rmSync(this.#work, { recursive: true, force: true });
-    mkdirSync(this.#work, { mode: 0o711 });
-    symlinkSync(this.#work, this.file("work"));
+    mkdirSync(dirname(this.work), { recursive: true, mode: 0o711 });
+    rmSync(this.work, { recursive: true, force: true });
+    mkdirSync(this.work, { mode: 0o711 });
+    if (linksWork) symlinkSync(this.work, this.file("work"));
     if (spec !== undefined) writeFileSync(this.file("config.json"), spec, { mode: 0o666 });
   }
 }

@@ -1,7 +1,6 @@
 import { constants, openSync } from "node:fs";
 import { Socket } from "node:net";
 import { isLinuxError, makeNode, nodeTypes } from "#linux";
-import type { Bundle } from "../bundle/bundle.ts";
 
 /**
  * The FIFO that a shim writes its log to, copied to where this package's own lines go. Opened for writing, too, so that
@@ -10,15 +9,14 @@ import type { Bundle } from "../bundle/bundle.ts";
 export class ShimLog implements Disposable {
   readonly #socket: Socket;
 
-  private constructor(socket: Socket) {
+  private constructor(socket: Socket, isKept: boolean) {
     this.#socket = socket;
     socket.on("error", () => {}); // a log that cannot be read is no reason to lose the shim
-    socket.on("data", (chunk: Buffer) => process.stderr.write(chunk));
+    socket.on("data", (chunk: Buffer) => isKept && process.stderr.write(chunk));
   }
 
-  /** Makes the bundle's FIFO unless it is there, and opens it. Throws what the system says. */
-  static open(bundle: Bundle): ShimLog {
-    const path = bundle.file("log");
+  /** Makes a FIFO unless it is there, and opens it; `isKept`: whether what comes is not dropped. Throws what the system says. */
+  static open(path: string, { isKept = true } = {}): ShimLog {
     try {
       makeNode(path, nodeTypes.fifo | 0o700);
     } catch (error) {
@@ -26,7 +24,7 @@ export class ShimLog implements Disposable {
     }
     const { O_RDWR, O_NONBLOCK, O_NOFOLLOW } = constants;
     const fd = openSync(path, O_RDWR | O_NONBLOCK | O_NOFOLLOW);
-    return new ShimLog(new Socket({ fd, readable: true, writable: false }));
+    return new ShimLog(new Socket({ fd, readable: true, writable: false }), isKept);
   }
 
   [Symbol.dispose](): void {

@@ -72,15 +72,10 @@ export class ShimProgram {
     return { file: this.binary, args: [...first, ...args], cwd: path, env: this.#environment() };
   }
 
-  /** The daemon's own, without what is this package's. */
   #environment(): Record<string, string> {
-    const env: Record<string, string> = {};
-    for (const [name, value] of Object.entries(process.env)) {
-      if (value !== undefined && !ours.test(name)) env[name] = value;
-    }
     const { address, ttrpcAddress, schedCore } = this.#host;
     return {
-      ...env,
+      ...daemonEnvironment(),
       TTRPC_ADDRESS: ttrpcAddress,
       // Read by shims of containerd 1.7 and later, which then speak as this one does.
       GRPC_ADDRESS: address,
@@ -93,8 +88,23 @@ export class ShimProgram {
 
 const ours = /^(BULKHEAD_.*|NODE_COMPILE_CACHE|MALLOC_ARENA_MAX|UV_THREADPOOL_SIZE)$/;
 
+/** The daemon's own environment, without what is this package's. */
+export function daemonEnvironment(): Record<string, string> {
+  const env: Record<string, string> = {};
+  for (const [name, value] of Object.entries(process.env)) {
+    if (value !== undefined && !ours.test(name)) env[name] = value;
+  }
+  return env;
+}
+
 /** How a program failed, in Go's words; undefined: it did not. */
-function failureOf({ code, signal }: { code: number | undefined; signal: number | undefined }): string | undefined {
+export function failureOf({
+  code,
+  signal,
+}: {
+  code: number | undefined;
+  signal: number | undefined;
+}): string | undefined {
   if (code === 0) return undefined;
   return code === undefined ? `signal: ${signal ?? "unknown"}` : `exit status ${code}`;
 }

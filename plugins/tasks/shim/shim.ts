@@ -7,6 +7,7 @@ import { fromShim } from "./shim-errors.ts";
 import type { ShimLog } from "./shim-log.ts";
 import type { ShimProgram } from "./shim-program.ts";
 import type { ShimAddress } from "./start-answer.ts";
+import type { TaskShim } from "./task-shim.ts";
 
 export interface ShimParts {
   readonly bundle: Bundle;
@@ -14,13 +15,12 @@ export interface ShimParts {
   readonly log: ShimLog;
 }
 
-/** A shim that is spoken with. Owns: the connection and the open log; the shim itself and its bundle live on. */
-export class Shim implements Disposable {
+/** A shim of runtime v2. */
+export class Shim implements TaskShim {
   readonly bundle: Bundle;
   readonly program: ShimProgram;
-  /** Its API; failures are as containerd hands them on. */
+  readonly deletePrefix = "failed to delete task: ";
   readonly task: Client<typeof Task>;
-  /** Fulfilled when the connection has ended. */
   readonly closed: Promise<void>;
   readonly #connection: TtrpcConnection;
   readonly #log: ShimLog;
@@ -51,7 +51,7 @@ export class Shim implements Disposable {
 }
 
 /** A connection on which each call says the namespace, and says it in the words of the shim's version. */
-function shimChannel(connection: TtrpcConnection, namespace: string, version: 2 | 3): Channel {
+export function shimChannel(connection: TtrpcConnection, namespace: string, version: 2 | 3): Channel {
   return {
     target: connection.target,
     raw: () => {

@@ -6,6 +6,7 @@ import { resolveRuntime } from "../shim/runtime-path.ts";
 import { ShimLog } from "../shim/shim-log.ts";
 import { ShimProgram } from "../shim/shim-program.ts";
 import { Shim, type ShimParts } from "../shim/shim.ts";
+import type { TaskShim } from "../shim/task-shim.ts";
 import { ConnectionClosed } from "../ttrpc/connection.ts";
 import { watchShim } from "./ended-shim.ts";
 import { deadlineIn, type RuntimeParts } from "./runtime-parts.ts";
@@ -27,7 +28,7 @@ export interface CreateRequest extends BundleName {
   readonly checkpoint: string;
 }
 
-interface CallLimits {
+export interface CallLimits {
   readonly signal: AbortSignal;
   readonly deadlineMs?: number | undefined;
 }
@@ -38,6 +39,16 @@ interface CallLimits {
  */
 export async function createTask(parts: RuntimeParts, request: CreateRequest, call: CallLimits): Promise<ShimTask> {
   const shim = await prefixed("failed to start shim", startShim(parts, request, call));
+  return prefixed("failed to create shim task", createOn(parts, shim, request, call));
+}
+
+/** Has a shim that runs make the container; ends the shim when it cannot. Throws what the shim says. */
+export async function createOn(
+  parts: RuntimeParts,
+  shim: TaskShim,
+  request: CreateRequest,
+  call: CallLimits,
+): Promise<ShimTask> {
   const task = new ShimTask(shim);
   parts.tasks.add(task);
   watchShim(parts, task);
@@ -65,7 +76,7 @@ export async function createTask(parts: RuntimeParts, request: CreateRequest, ca
     // name elsewhere.
     task.isEmpty = isAnswer(error, call) && shim.bundle.readText("init.pid") === undefined;
     await giveUp(parts, task);
-    throw withPrefix("failed to create shim task", error);
+    throw error;
   }
 }
 
@@ -76,7 +87,7 @@ async function startShim(parts: RuntimeParts, request: CreateRequest, call: Call
   try {
     const binary = resolveRuntime(request.runtime, places());
     const program = new ShimProgram(binary, bundle, host);
-    log = ShimLog.open(bundle);
+    log = ShimLog.open(bundle.file("log"));
     // Before the start, so that whatever happens from here on a restart knows whose shim it may be.
     bundle.writeText("shim-binary-path", binary);
     return await prefixed("start failed", connectStarted(parts, { bundle, program, log }, request, call));
@@ -100,8 +111,9 @@ async function connectStarted(
 
 /** Whether it came from the shim, which had all the time that it needed. */
 function isAnswer(error: unknown, { signal }: CallLimits): boolean {
-  const isOurs = error instanceof ConnectionClosed || isHostError(error, "deadline-exceeded") || signal.aborted;
-  return isHostError(error) && !isOurs;
+  const cuts = ["deadline-exceeded", "canceled"] as const;
+  const isCut = error instanceof ConnectionClosed || cuts.some((kind) => isHostError(error, kind)) || signal.aborted;
+  return isHostError(error) && !isCut;
 }
 
 /** Ends a shim whose task could not be made; never rejects. */
@@ -126,11 +138,7 @@ async function prefixed<T>(text: string, work: Promise<T>): Promise<T> {
   try {
     return await work;
   } catch (error) {
-    throw withPrefix(text, error);
+    if (isHostError(error)) throw new HostError(error.kind, `${text}: ${error.message}`, { cause: error });
+    throw error;
   }
-}
-
-function withPrefix(text: string, error: unknown): unknown {
-  if (isHostError(error)) return new HostError(error.kind, `${text}: ${error.message}`, { cause: error });
-  return error;
 }

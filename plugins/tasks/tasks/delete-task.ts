@@ -1,5 +1,6 @@
 import { HostError, isHostError } from "bulkhead/plugin";
 import { exitOf, type ProcessExit } from "../process-exit.ts";
+import type { TaskShim } from "../shim/task-shim.ts";
 import { ConnectionClosed } from "../ttrpc/connection.ts";
 import { deadlineIn, type RuntimeParts } from "./runtime-parts.ts";
 import type { ShimTask } from "./shim-task.ts";
@@ -23,7 +24,7 @@ export async function deleteTask(parts: RuntimeParts, task: ShimTask, call: Call
     parts.tombstones.add({ namespace, id, execId: "", ...exit });
     parts.tasks.remove(task); // its shim has told of the end, and nobody else may
   } catch (error) {
-    failure = failedDelete(error);
+    failure = failedDelete(shim, error);
     if (!(error instanceof ConnectionClosed) && !isHostError(error, "not-found")) throw failure;
   }
   await shutDown(parts, task);
@@ -34,10 +35,10 @@ export async function deleteTask(parts: RuntimeParts, task: ShimTask, call: Call
   return exit;
 }
 
-function failedDelete(error: unknown): unknown {
+function failedDelete({ deletePrefix }: TaskShim, error: unknown): unknown {
   if (!isHostError(error)) return error;
   const text = error instanceof ConnectionClosed ? "ttrpc: closed" : error.message;
-  return new HostError(error.kind, `failed to delete task: ${text}`, { cause: error });
+  return new HostError(error.kind, deletePrefix + text, { cause: error });
 }
 
 /** A shim that holds other containers stays. */

@@ -1,4 +1,4 @@
-import { readdirSync, rmSync } from "node:fs";
+import { existsSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { isHostError } from "bulkhead/plugin";
@@ -9,6 +9,7 @@ import { parseBootstrap, type ShimAddress } from "../shim/start-answer.ts";
 import { ShimLog } from "../shim/shim-log.ts";
 import { ShimProgram } from "../shim/shim-program.ts";
 import { Shim } from "../shim/shim.ts";
+import type { ShimCleaner, TaskShim } from "../shim/task-shim.ts";
 import { watchShim } from "./ended-shim.ts";
 import { deadlineIn, type RuntimeParts } from "./runtime-parts.ts";
 import { ShimTask } from "./shim-task.ts";
@@ -17,25 +18,28 @@ import { endShimProcesses } from "./shim-processes.ts";
 /** Bundles looked at at once. */
 const concurrency = 32;
 
+/** What is done with one bundle. What it throws is logged, and the bundle stays. */
+export type LoadBundle = (parts: RuntimeParts, bundle: Bundle) => Promise<void>;
+
 /**
  * Finds the shims of an earlier generation by their bundles and takes them up again (containerd runtime/v2/shim_load.go):
  * each has to answer. One that does not is lost, one without a process was never made and is ended. Never rejects.
  */
-export async function recoverTasks(parts: RuntimeParts): Promise<void> {
+export async function recoverTasks(parts: RuntimeParts, load: LoadBundle = loadBundle): Promise<void> {
   for (const folder of [parts.roots.state, parts.roots.root]) sweepHalfRemoved(folder);
   const names = bundlesBelow(parts.roots.state);
   const turns = names.values();
   const work = async (): Promise<void> => {
-    for (const name of turns) await recoverOne(parts, name);
+    for (const name of turns) await recoverOne(parts, name, load);
   };
   await Promise.all(Array.from({ length: concurrency }, work));
   removeOrphanWork(parts);
 }
 
-async function recoverOne(parts: RuntimeParts, name: BundleName): Promise<void> {
+async function recoverOne(parts: RuntimeParts, name: BundleName, load: LoadBundle): Promise<void> {
   const bundle = new Bundle(parts.roots, name);
   try {
-    await loadBundle(parts, bundle);
+    await load(parts, bundle);
   } catch (error) {
     parts.log.error("bundle left alone", { ...name, error: String(error) });
   }
@@ -51,7 +55,7 @@ async function loadBundle(parts: RuntimeParts, bundle: Bundle): Promise<void> {
   if (!hasAddress(bundle)) return bundle.delete();
   let shimLog: ShimLog | undefined;
   try {
-    shimLog = ShimLog.open(bundle);
+    shimLog = ShimLog.open(bundle.file("log"));
     const shim = await Shim.connect({ bundle, program, log: shimLog }, readAddress(bundle), timeouts.loadMs);
     return await takeUp(parts, shim);
   } catch (error) {
@@ -62,7 +66,7 @@ async function loadBundle(parts: RuntimeParts, bundle: Bundle): Promise<void> {
 }
 
 /** Throws when the shim does not answer; then it is disconnected. */
-async function takeUp(parts: RuntimeParts, shim: Shim): Promise<void> {
+export async function takeUp(parts: RuntimeParts, shim: TaskShim): Promise<void> {
   const { id } = shim.bundle;
   const call = deadlineIn(parts.timeouts.loadMs);
   const { starts } = parts;
@@ -79,7 +83,7 @@ async function takeUp(parts: RuntimeParts, shim: Shim): Promise<void> {
   watchShim(parts, task);
   if (hasTask) return;
   // Nobody knows of it. If it was asked to make something, that was cut off, and the half of it must go.
-  task.isEmpty = shim.bundle.readText("options.json") === undefined;
+  task.isEmpty = !["options.json", "log.json"].some((name) => existsSync(shim.bundle.file(name)));
   const { shutdownMs } = parts.timeouts;
   await shim.task.shutdown({ id, now: false }, deadlineIn(shutdownMs)).catch(() => {});
   // Who asks for the container again must not be given this one, which is about to end.
@@ -88,7 +92,7 @@ async function takeUp(parts: RuntimeParts, shim: Shim): Promise<void> {
   await task.ended;
 }
 
-async function hasNoProcess(shim: Shim, call: { readonly deadlineMs: number }): Promise<boolean> {
+async function hasNoProcess(shim: TaskShim, call: { readonly deadlineMs: number }): Promise<boolean> {
   try {
     await shim.task.state({ id: shim.bundle.id }, call);
     return false;
@@ -102,7 +106,7 @@ async function hasNoProcess(shim: Shim, call: { readonly deadlineMs: number }): 
  * A shim that died while we were away, or does not answer and is ended: what became of its task is told once, if there
  * was one.
  */
-async function cleanUpLost(parts: RuntimeParts, bundle: Bundle, program: ShimProgram): Promise<void> {
+export async function cleanUpLost(parts: RuntimeParts, bundle: Bundle, program: ShimCleaner): Promise<void> {
   const { lost, tombstones, timeouts, starts, log } = parts;
   const address = bundle.readText("address");
   const pid = Number(bundle.readText("init.pid") ?? 0) || 0;

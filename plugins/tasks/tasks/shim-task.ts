@@ -1,5 +1,5 @@
-import type { Shim } from "../shim/shim.ts";
 import type { ProcessExit } from "../process-exit.ts";
+import type { TaskShim } from "../shim/task-shim.ts";
 
 /** What a shim is connected for. */
 export interface TaskName {
@@ -19,7 +19,7 @@ export class ShimTask {
   readonly namespace: string;
   /** The container's, too. */
   readonly id: string;
-  readonly shim: Shim;
+  readonly shim: TaskShim;
   /** Of its first process; 0: none is known. */
   pid = 0;
   /** Its shim said that it has made nothing, so there is nothing to take away. */
@@ -34,7 +34,7 @@ export class ShimTask {
   readonly cutOffStarts: ReadonlySet<string>;
   readonly #ended = Promise.withResolvers<ProcessExit | undefined>();
 
-  constructor(shim: Shim, { first, execs }: CutOffStarts = { execs: [] }) {
+  constructor(shim: TaskShim, { first, execs }: CutOffStarts = { execs: [] }) {
     this.lookBeforeStart = first;
     this.cutOffStarts = new Set(execs);
     for (const execId of execs) this.failedStarts.add(execId);

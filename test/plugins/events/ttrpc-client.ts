@@ -12,6 +12,8 @@ import { within } from "../../harness/deadline.ts";
 export interface Changes {
   readonly topic?: string;
   readonly timestamp?: Timestamp;
+  readonly namespace?: string;
+  readonly event?: { readonly typeUrl: string; readonly value: Uint8Array };
 }
 
 /** Of a kind that nobody knows. */

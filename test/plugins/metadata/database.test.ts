@@ -141,7 +141,7 @@ test("a full disk answers resource-exhausted, changes nothing, and the database 
   await using folder = await makeTempFolder("md");
   const disk = folder.join("disk");
   mkdirSync(disk);
-  if (process.getuid?.() !== 0 || spawnSync("mount", ["-t", "tmpfs", "-o", "size=2m", "none", disk]).status !== 0) {
+  if (process.getuid?.() !== 0 || spawnSync("mount", ["-t", "tmpfs", "-o", "size=3m", "none", disk]).status !== 0) {
     t.skip("needs root to mount a small tmpfs");
     return;
   }
@@ -178,7 +178,7 @@ test("on a full disk a new database is refused, one that is there opens, reads a
   await using folder = await makeTempFolder("md");
   const disk = folder.join("disk");
   mkdirSync(disk);
-  if (process.getuid?.() !== 0 || spawnSync("mount", ["-t", "tmpfs", "-o", "size=2m", "none", disk]).status !== 0) {
+  if (process.getuid?.() !== 0 || spawnSync("mount", ["-t", "tmpfs", "-o", "size=3m", "none", disk]).status !== 0) {
     t.skip("needs root to mount a small tmpfs");
     return;
   }

@@ -18,7 +18,7 @@ import { parseMounts } from "#linux";
 import { Exchange } from "../../../plugins/events/exchange.ts";
 import { Repeats } from "../../../plugins/events/repeats.ts";
 import { eventsService } from "../../../plugins/events/service.ts";
-import { findHierarchies } from "../../../plugins/monitors/cgroups/hierarchies.ts";
+import { findHierarchies } from "../../../plugins/shared/cgroups/hierarchies.ts";
 import { OomWatches } from "../../../plugins/monitors/cgroups/oom-watches.ts";
 import { TaskFollower } from "../../../plugins/monitors/cgroups/task-follower.ts";
 import { WatchedTasks } from "../../../plugins/monitors/cgroups/watched-tasks.ts";

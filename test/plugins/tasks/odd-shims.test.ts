@@ -47,6 +47,18 @@ const failures: readonly (readonly [way: string, what: string, kind: string, mes
   ["huge", "answers with a frame that is too large", "unknown", /message length 5242880 exceed maximum/],
   ["cuts", "answers with half a frame", "unknown", /^failed to create shim task: ttrpc: closed: unknown$/],
   ["garbles", "answers with what is no message", "unknown", /decode a shim's answer/],
+  [
+    "floods",
+    "tells of thousands of exits that nobody had",
+    "unknown",
+    /^failed to create shim task: ttrpc: closed: unknown$/,
+  ],
+  [
+    "stranger",
+    "runs as somebody else",
+    "permission-denied",
+    /^failed to start shim: start failed: .* is served by uid 65534 and gid 65534$/,
+  ],
   ["strays", "answers what nobody asked", "unknown", /^failed to create shim task: ttrpc: closed: unknown$/],
 ];
 
@@ -59,6 +71,7 @@ for (const [way, what, kind, message] of failures) {
     await assert.rejects(tasks.create({ containerId: way }, host.scope), { kind, message });
     await assert.rejects(tasks.get({ containerId: way }, host.scope), { kind: "not-found" });
     await host.assertNothingRemains();
+    assert.deepEqual((await tasks.list({}, host.scope)).tasks, []);
     // The stock runtime goes on beside it, and what it tells comes after whatever was told before.
     await host.run("good", ["/bin/true"]);
     await exits.waitFor("/tasks/exit", "good");

@@ -103,7 +103,8 @@ test("a process that answered once and then sleeps is stalled after the misses",
   );
   heartbeat.answered();
   assert.match(await within("the stall", stalled.promise), /3 pings in a row without an answer/);
-  assert.equal(pings, 4);
+  // More where this process was itself held up.
+  assert.ok(pings >= 4, `${pings} pings`);
   child.kill("SIGKILL");
   await once(child, "exit");
 });

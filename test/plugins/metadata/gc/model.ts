@@ -56,6 +56,20 @@ function keptObjects(namespace: ModelNamespace): Set<string> {
       }
     }
   };
+  const keepers: Readonly<Record<string, readonly [kind: string, objects: ReadonlyMap<string, unknown>]>> = {
+    content: ["blob", namespace.blobs],
+    image: ["image", namespace.images],
+    container: ["container", namespace.containers],
+    snapshot: ["snapshot", namespace.snapshots],
+  };
+  const addIfKept = (object: string, labels: Labels): void => {
+    for (const [key, value] of Object.entries(labels)) {
+      const name = /^containerd\.io\/gc\.bref\.(content|image|container|snapshot)(?:$|[./])/.exec(key)?.[1] ?? "";
+      const [kind, objects] = keepers[name] ?? [];
+      if (objects?.has(value) === true && full.has(`${kind} ${value}`)) full.add(object);
+    }
+  };
+  for (const id of namespace.containers.keys()) full.add(`container ${id}`);
   for (const [name, { labels }] of namespace.images) if (!isOver(labels)) full.add(`image ${name}`);
   for (const { snapshot, labels } of namespace.containers.values()) {
     if (snapshot !== "") full.add(`snapshot ${snapshot}`);
@@ -72,12 +86,17 @@ function keptObjects(namespace: ModelNamespace): Set<string> {
   for (let before = -1; before !== full.size + flat.size; ) {
     before = full.size + flat.size;
     for (const [name, { digest, labels }] of namespace.images) {
+      addIfKept(`image ${name}`, labels);
       if (!full.has(`image ${name}`)) continue;
       full.add(`blob ${digest}`);
       addLabels(labels);
     }
-    for (const [digest, labels] of namespace.blobs) if (full.has(`blob ${digest}`)) addLabels(labels);
+    for (const [digest, labels] of namespace.blobs) {
+      addIfKept(`blob ${digest}`, labels);
+      if (full.has(`blob ${digest}`)) addLabels(labels);
+    }
     for (const [key, { parent, labels }] of namespace.snapshots) {
+      addIfKept(`snapshot ${key}`, labels);
       if (full.has(`snapshot ${key}`)) {
         if (parent !== "") full.add(`snapshot ${parent}`);
         addLabels(labels);

@@ -106,7 +106,26 @@ function someLabels(world: World, chance: Chance): Labels {
       labels[`containerd.io/gc.ref.snapshot.${snapshotter}${suffix.startsWith("/") ? suffix : ""}`] = key;
     } else labels["containerd.io/gc.ref.image"] = `image ${chance.between(0, 2)}`;
   }
+  if (chance.happens(0.2)) addKeeper(world, chance, labels);
   return labels;
+}
+
+/** A label that says what keeps its object: something that may be there, now or later. */
+function addKeeper(world: World, chance: Chance, labels: Record<string, string>): void {
+  const prefix = "containerd.io/gc.bref";
+  switch (chance.pick(["content", "image", "container", "snapshot"])) {
+    case "content":
+      labels[`${prefix}.content.subject`] = someDigest(world, chance);
+      return;
+    case "image":
+      labels[`${prefix}.image`] = `image ${chance.between(0, 2)}`;
+      return;
+    case "container":
+      labels[`${prefix}.container/x`] = `container-${chance.between(0, 1)}`;
+      return;
+    default:
+      labels[`${prefix}.snapshot.${snapshotter}`] = chance.pick([...world.model.snapshots.keys(), "layer 4"]) ?? "";
+  }
 }
 
 /** Of a blob that may be there, now or later. */
