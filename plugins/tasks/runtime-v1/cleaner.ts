@@ -8,7 +8,7 @@ import { findShim } from "../shim/runtime-path.ts";
 import { runProgram } from "../shim/program.ts";
 import { daemonEnvironment, failureOf } from "../shim/shim-program.ts";
 import type { ShimCleaner } from "../shim/task-shim.ts";
-import { endsOfStarts } from "../tasks/unfinished-starts.ts";
+import { endShimProcesses } from "../tasks/shim-processes.ts";
 import type { LegacyOptions } from "./options.ts";
 
 /** Where runc's state is, a folder a namespace, unless options say otherwise. */
@@ -30,7 +30,7 @@ export class LegacyCleaner implements ShimCleaner {
 
   async delete(timeoutMs: number): Promise<ProcessExit> {
     if (this.deleted !== undefined) return this.deleted;
-    await endsOfStarts(this.#bundle.path, 0); // a shim that does not answer works there still
+    await endShimProcesses(this.#bundle, 0); // a shim that does not answer works there still
     const pid = Number(this.#bundle.readText("init.pid") ?? 0) || 0;
     // Where the runtime was never run, what has this name is somebody else's.
     if (!existsSync(this.#bundle.file("log.json"))) return unknownExit(pid);

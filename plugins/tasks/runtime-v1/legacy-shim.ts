@@ -10,7 +10,7 @@ import { TtrpcConnection } from "../ttrpc/connection.ts";
 import { LegacyCleaner } from "./cleaner.ts";
 import type { LegacyParts } from "./legacy-parts.ts";
 import type { LegacyOptions } from "./options.ts";
-import { endsOfStarts } from "../tasks/unfinished-starts.ts";
+import { endShimProcesses } from "../tasks/shim-processes.ts";
 import { endShim } from "./shim-end.ts";
 import { legacyTaskClient } from "./task-client.ts";
 
@@ -45,7 +45,7 @@ export class LegacyShim implements TaskShim {
         try {
           await endShim((await ask()).shimPid, timeouts.shutdownMs);
         } catch {
-          await endsOfStarts(bundle.path, 0); // it does not answer, but works there
+          await endShimProcesses(bundle, 0); // it does not answer, but works there
         }
       },
     });

@@ -10,10 +10,11 @@ export async function endShimProcesses(bundle: Bundle, timeoutMs: number): Promi
   await Promise.all(processesOf(bundle).map((pid) => endWithin(pid, timeoutMs)));
 }
 
-/** Who works in the bundle and is told its id, as shims are. */
-function processesOf({ path, id }: Bundle): number[] {
+/** Who works in the bundle and is told its namespace, as shims of all versions are. */
+function processesOf({ path, namespace }: Bundle): number[] {
   const pids = readdirSync("/proc").filter((name) => /^\d+$/.test(name));
-  return pids.filter((pid) => cwdOf(pid) === path && argumentsOf(pid).includes(`\0-id\0${id}\0`)).map(Number);
+  const told = `\0-namespace\0${namespace}\0`;
+  return pids.filter((pid) => cwdOf(pid) === path && argumentsOf(pid).includes(told)).map(Number);
 }
 
 function cwdOf(pid: string): string | undefined {
