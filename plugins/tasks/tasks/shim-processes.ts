@@ -10,14 +10,11 @@ export async function endShimProcesses(bundle: Bundle, timeoutMs: number): Promi
   await Promise.all(processesOf(bundle).map((pid) => endWithin(pid, timeoutMs)));
 }
 
-/** Who works in the bundle and is told its id, as shims are, or its work folder, as those of runtime v1. */
-function processesOf({ path, id, work }: Bundle): number[] {
+/** Who works in the bundle and is told its namespace, as shims of all versions are. */
+function processesOf({ path, namespace }: Bundle): number[] {
   const pids = readdirSync("/proc").filter((name) => /^\d+$/.test(name));
-  const isShim = (pid: string): boolean => {
-    const words = argumentsOf(pid);
-    return words.includes(`\0-id\0${id}\0`) || words.includes(`\0-workdir\0${work}\0`);
-  };
-  return pids.filter((pid) => cwdOf(pid) === path && isShim(pid)).map(Number);
+  const told = `\0-namespace\0${namespace}\0`;
+  return pids.filter((pid) => cwdOf(pid) === path && argumentsOf(pid).includes(told)).map(Number);
 }
 
 function cwdOf(pid: string): string | undefined {

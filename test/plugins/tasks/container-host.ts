@@ -18,6 +18,7 @@ import { listPlugins } from "../../harness/plugin-status.ts";
 import { signalUnlessEnded } from "../../harness/process-end.ts";
 import { makeRootfs, removeRuncFolders, runcState, runtimePath } from "../../harness/runtime.ts";
 import { makeTempFolder, type TempFolder } from "../../harness/temp-folder.ts";
+import { ownMountName } from "../../harness/tmpfs.ts";
 
 export const runtimeUri = "io.containerd.runtime.v2.task";
 
@@ -133,7 +134,9 @@ export class ContainerHost implements AsyncDisposable {
         .map(({ name }) => join(folder, name));
     });
     const shims = (await this.shims()).map((pid) => `shim ${pid}`);
-    const mounts = (await readFile("/proc/self/mounts", "utf8")).split("\n").filter((line) => line.includes(bundles));
+    const mounts = (await readFile("/proc/self/mounts", "utf8"))
+      .split("\n")
+      .filter((line) => line.includes(bundles) && !line.startsWith(`${ownMountName} `));
     return [...(await Promise.all([...names, ...groups])).flat(), ...shims, ...mounts];
   }
 
@@ -160,8 +163,11 @@ export class ContainerHost implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     try {
-      if (this.daemon.child.running) await this.clear();
-      await this.daemon[Symbol.asyncDispose]();
+      try {
+        if (this.daemon.child.running) await this.clear();
+      } finally {
+        await this.daemon[Symbol.asyncDispose]();
+      }
       await removeRuncFolders(this.namespace);
     } finally {
       await this.folder[Symbol.asyncDispose]();
