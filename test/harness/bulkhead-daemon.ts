@@ -41,10 +41,10 @@ export function configFor(folder: TempFolder, more = ""): string {
   if (more.includes(optPlugin)) return places + more;
   // As text, since `more` may be wrong on purpose, and what is said of it names its lines.
   const opt = `${optPlugin}: { path: ${folder.join("opt")} }`;
-  const plugins = /^plugins: \{/m;
-  return plugins.test(more)
-    ? places + more.replace(plugins, `plugins: { ${opt},`)
-    : `${places}plugins: { ${opt} }\n${more}`;
+  if (/^plugins: \{/m.test(more)) return places + more.replace(/^plugins: \{/m, `plugins: { ${opt},`);
+  if (/^plugins:\n +/m.test(more))
+    return places + more.replace(/^(plugins:\n +)/m, (head) => `${head}${opt}${head.slice(8)}`);
+  return `${places}plugins: { ${opt} }\n${more}`;
 }
 
 /** Writes the config of a daemon below `folder`; gives its path. */
