@@ -8,10 +8,11 @@ const clients = new WeakMap<Channel, Map<DescService, unknown>>();
 
 /** Typed client of a service over a channel; every rejection is a HostError. */
 export function clientOf<S extends DescService>(service: S, channel: Channel): Client<S> {
-  let ofChannel = clients.get(channel);
-  if (ofChannel === undefined) clients.set(channel, (ofChannel = new Map<DescService, unknown>()));
-  let client = ofChannel.get(service) as Client<S> | undefined;
-  if (client === undefined) ofChannel.set(service, (client = makeClient(service, channel)));
+  const known = clients.get(channel)?.get(service) as Client<S> | undefined;
+  if (known !== undefined) return known;
+  const ofChannel = clients.get(channel) ?? new Map<DescService, unknown>();
+  const client = makeClient(service, channel);
+  clients.set(channel, ofChannel.set(service, client));
   return client;
 }
 

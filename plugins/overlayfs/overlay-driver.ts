@@ -46,7 +46,7 @@ export class OverlayDriver implements Driver, AsyncDisposable {
   create(snapshot: Snapshot): Promise<void> {
     mkdirSync(this.#folders.path(snapshot.id), 0o700);
     this.#fill(snapshot);
-    this.#folders.beginFlush();
+    this.#folders.oweFlush();
     return Promise.resolve();
   }
 
@@ -71,7 +71,7 @@ export class OverlayDriver implements Driver, AsyncDisposable {
 
   /** The folders of what is committed are on disk; what others wrote into them is theirs to flush. */
   seal(): Promise<void> {
-    return this.#folders.flushBegun();
+    return this.#folders.flushOwed();
   }
 
   mounts({ id, kind, parentIds }: Snapshot): MountInit[] {

@@ -31,6 +31,12 @@ export class BackEndNumbers {
     }
   }
 
+  /** Takes back a number that no key was made of: the next one has it, as long as it was the last. */
+  giveBack(scope: SnapshotScope, number: bigint): void {
+    const block = this.#blocks.get(snapshotCounter(scope));
+    if (block?.last === number) block.last--;
+  }
+
   async #refill(counter: string): Promise<void> {
     const last = await this.#database.write((tx) => {
       const before = tx.get(tables.sequence, [counter])?.last ?? 0n;

@@ -31,11 +31,13 @@ export async function createSnapshot(
   const backEnd = parts.backEnd(scope.snapshotter);
   await settleEarlier(parts, scope, key);
   const number = await numbers.next(scope);
-  const intent = await database.reserve((tx) => {
-    const begun = beginCreate(tx, { ...plan, number });
-    flights.begin(begun);
-    return begun;
-  });
+  const intent = await unlessRefused(parts, scope, number, () =>
+    database.reserve((tx) => {
+      const begun = beginCreate(tx, { ...plan, number });
+      flights.begin(begun);
+      return begun;
+    }),
+  );
   try {
     parts.onStep?.("snapshot-intent-stored");
     const { backEndKey, backEndParent } = createOf(intent);
@@ -52,6 +54,21 @@ export async function createSnapshot(
     return mounts;
   } finally {
     flights.end(intent);
+  }
+}
+
+/** A first transaction; the number is taken back where it refuses, since clients see the numbers in errors. */
+async function unlessRefused(
+  { numbers }: SnapshotParts,
+  scope: SnapshotScope,
+  number: bigint,
+  begin: () => Promise<Intent>,
+): Promise<Intent> {
+  try {
+    return await begin();
+  } catch (error) {
+    numbers.giveBack(scope, number);
+    throw error;
   }
 }
 
@@ -105,11 +122,13 @@ export async function commitSnapshot(
   await flights.landed(parts.intents, scope, key, caller.signal);
   for (const touched of [key, name]) if (await settleEarlier(parts, scope, touched, isSame)) return;
   const number = await numbers.next(scope);
-  const intent = await database.write((tx) => {
-    const begun = beginCommit(tx, { ...plan, number });
-    flights.begin(begun);
-    return begun;
-  });
+  const intent = await unlessRefused(parts, scope, number, () =>
+    database.write((tx) => {
+      const begun = beginCommit(tx, { ...plan, number });
+      flights.begin(begun);
+      return begun;
+    }),
+  );
   try {
     parts.onStep?.("snapshot-intent-stored");
     const { backEndName, backEndKey } = commitOf(intent);

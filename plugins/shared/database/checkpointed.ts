@@ -22,8 +22,9 @@ export class CheckpointedStore implements AsyncDisposable {
   /** What is never put on disk. */
   readonly #passing = new RecentChanges();
   #usage: Usage;
+  #isBegun = false;
 
-  /** Takes over what a crash left in the journal. Throws what LMDB throws. */
+  /** Reads what a crash left in the journal, and changes nothing before the first `checkpoint`. */
   constructor(environment: Environment, journal: Journal | undefined) {
     this.#environment = environment;
     this.#journal = journal;
@@ -33,7 +34,6 @@ export class CheckpointedStore implements AsyncDisposable {
     if (journal !== undefined && epoch !== undefined) {
       for (const changes of journal.read(epoch)) for (const change of changes) this.#recent.set(change);
     }
-    this.checkpoint();
     this.#usage = usageOf(environment);
   }
 
@@ -65,8 +65,9 @@ export class CheckpointedStore implements AsyncDisposable {
     if (!isKept) this.checkpoint();
   }
 
-  /** Has LMDB take over everything. Throws as `commit`. */
+  /** Has LMDB take over everything; to be called once before the first commit. Throws as `commit`. */
   checkpoint(): void {
+    this.#isBegun = true;
     const epoch = randomBytes(8).readBigUInt64LE();
     const record = toBinary(ownTables.journal.schema, create(ownTables.journal.schema, { last: epoch }));
     this.#environment.transactionSync(() => {
@@ -90,6 +91,8 @@ export class CheckpointedStore implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#isBegun && !this.isTakenOver) this.checkpoint();
+    this.#isBegun = false;
     await this.#environment.close();
     this.#journal?.[Symbol.dispose]();
   }

@@ -160,7 +160,6 @@ export class Database implements Reader, AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     while (this.#queue.length > 0) this.#commitBatch();
-    if (!this.#closed && !this.#store.isTakenOver) this.#store.checkpoint();
     this.#closed = true;
     await this.#store[Symbol.asyncDispose]();
     this.#reserve[Symbol.dispose]();

@@ -32,7 +32,7 @@ export async function openDatabase(kind: DatabaseKind, folder: string, options: 
     const isComplete = [file, `${file}-lock`].every((path) => existsSync(path));
     if (!isComplete && !hasRoomForNew(folder)) throw diskFullError(kind, folder);
     const store = openStore(file, options.flushes ?? true);
-    return await readFormat(kind, new Database(store, { ...options, kind, file, lock }), file);
+    return await readFormat(kind, store, new Database(store, { ...options, kind, file, lock }));
   } catch (error) {
     lock[Symbol.dispose]();
     throw openFailure(file, error);
@@ -51,9 +51,11 @@ function openStore(file: string, flushes: boolean): CheckpointedStore {
 }
 
 /** The database, closed again where its format is not for us. */
-async function readFormat(kind: DatabaseKind, database: Database, file: string): Promise<Database> {
+async function readFormat(kind: DatabaseKind, store: CheckpointedStore, database: Database): Promise<Database> {
   try {
-    if (isNewDatabase(kind, database, file)) await database.write((tx) => recordFormat(kind, tx));
+    const isNew = isNewDatabase(kind, database, database.file);
+    store.checkpoint(); // not before: a newer one's journal is not ours to read
+    if (isNew) await database.write((tx) => recordFormat(kind, tx));
     return database;
   } catch (error) {
     await database[Symbol.asyncDispose]();

@@ -37,14 +37,14 @@ export class SnapshotFolders implements AsyncDisposable {
     return this.#flush.flush();
   }
 
-  /** Begins what `flush` does. */
-  beginFlush(): void {
-    this.#flush.begin();
+  /** Has done in a moment what `flush` does. */
+  oweFlush(): void {
+    this.#flush.owe();
   }
 
-  /** Resolves when all that was begun is done. */
-  flushBegun(): Promise<void> {
-    return this.#flush.begun();
+  /** Resolves when all that was owed is done. */
+  flushOwed(): Promise<void> {
+    return this.#flush.owed();
   }
 
   /** Removes a snapshot's folder and all in it; fine when it has none. */
