@@ -15,8 +15,8 @@ const skip = skipWithout({ peers: ["containerd", ...runtimePeers], root: true })
 const area = "exec-rate";
 const clients = 8;
 /** Execs of one round, all clients together. */
-const perRound = 64;
-const rounds = 3;
+const perRound = 32;
+const rounds = 2;
 /** How many times as long ours may take, at most. */
 const slack = 2.5;
 
