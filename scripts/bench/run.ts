@@ -8,6 +8,7 @@ import { startStock, type Daemon } from "../../test/harness/stock-daemon.ts";
 import { makeTempFolder } from "../../test/harness/temp-folder.ts";
 import { cpuSecondsOf } from "./cpu.ts";
 import { memoryBelow, type Memory } from "./memory.ts";
+import { measureReattach } from "./reattach.ts";
 import { median, type Report, type Row } from "./report.ts";
 
 const image = "example.com/bench:1";
@@ -49,7 +50,8 @@ export async function measureRun({ rounds }: { readonly rounds: number }): Promi
   const sides = [stock, ours].map((daemon): Side => ({ daemon, namespace: `bench-${process.pid}-${daemon.name}` }));
   try {
     for (const side of sides) await run(side, "image", "import", archive);
-    return await measureSides(sides, rounds);
+    const { rows, notes = [] } = await measureSides(sides, rounds);
+    return { rows: [...rows, ...(await measureReattach())], notes };
   } finally {
     for (const { namespace } of sides) await removeRuncFolders(namespace);
   }
