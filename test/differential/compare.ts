@@ -40,6 +40,9 @@ type Plugins = Readonly<Record<string, Readonly<Record<string, string>>>>;
 const usualPlugins: Plugins = { "io.containerd.gc.v1.scheduler": { startup_delay: "24h" } };
 const btrfsPlugin = "io.containerd.snapshotter.v1.btrfs";
 
+/** What namespaces of containers end with, stock's first: runc's folders are one for all daemons of a machine. */
+const sides = ["a", "b"] as const;
+
 /** A wait of a case never ends a run silently. */
 const caseMs = 120_000;
 
@@ -79,12 +82,14 @@ export function compareCases(area: string, cases: readonly Case[], options: Comp
   });
   after(async () => {
     await owned.disposeAsync();
-    if (containers) await removeRuncFolders(`${area}-`);
+    if (!containers) return;
+    // Not all that begin with the area's name: another area may begin with it, too.
+    for (const index of cases.keys()) for (const side of sides) await removeRuncFolders(`${area}-${index}-${side}`);
   });
   for (const [index, item] of cases.entries()) {
     test(`${area}: ${item.title}`, { skip, timeout: caseMs }, async () => {
       const runs = daemons.map((daemon, nth) => {
-        const namespace = containers ? `${area}-${index}-${"ab"[nth]}` : `${area}-${index}`;
+        const namespace = containers ? `${area}-${index}-${sides[nth]}` : `${area}-${index}`;
         const marks = new Map([[daemon.folder.path, "<folder>"]]);
         if (containers) marks.set(namespace, "<ns>");
         return runCase(item, daemon, namespace, marks);

@@ -43,9 +43,9 @@ async function cleanUp(parts: RuntimeParts, task: ShimTask): Promise<ProcessExit
 function removeFiles({ log, starts }: RuntimeParts, { id, namespace, shim }: ShimTask): void {
   try {
     const address = shim.bundle.readText("address");
+    starts.endAll({ id, namespace }); // first: without its bundle nobody would find them again
     shim.bundle.delete();
     removeStaleSocket(address);
-    starts.endAll({ id, namespace });
   } catch (error) {
     log.error("bundle not removed", { id, namespace, error: String(error) });
   }

@@ -34,9 +34,13 @@ export async function walkImages(root: string): Promise<string[]> {
   ];
 }
 
-/** Operations of which nobody knows how they ended, and garbage that could be gone: all but uploads of the last minute. */
+/**
+ * Operations of which nobody knows how they ended, and garbage that could be gone: all but uploads of the last minute. A
+ * commit whose upload is there can still be made.
+ */
 function unfinished(metadata: Reader): string[] {
-  const intents = [tables.contentIntent, tables.snapshotIntent].flatMap((table) => rows(metadata, table));
+  const commits = rows(metadata, tables.contentIntent).filter(({ parts }) => !metadata.has(tables.ingest, parts));
+  const intents = [...commits, ...rows(metadata, tables.snapshotIntent)];
   const trash = rows(metadata, tables.trash).filter(({ value }) => !value.deferred);
   return [
     ...intents.map(({ parts }) => `intent ${parts.join(" ")} is left`),
