@@ -169,7 +169,7 @@ export async function runDaemon(link: HolderLink): Promise<number> {
     link.ready(stopTimeoutMs(graph));
     watch.booted();
     await log.openLogger();
-    settleAfterStart({ keepsSmall: true });
+    settleAfterStart({ keepsSmall: true, interprets: true });
     await stop.requested;
   }
 

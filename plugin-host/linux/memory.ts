@@ -15,14 +15,19 @@ export interface Settling {
   readonly isIdle?: () => boolean;
   /** Keeps the heap small from then on, at a little cost of time: for those that allocate little, and live long. */
   readonly keepsSmall?: boolean;
+  /** Has V8 compile nothing to machine code any more: for those whose calls are few, code is most of what they gain. */
+  readonly interprets?: boolean;
 }
+
+/** V8's compilers above its interpreter. */
+const compilerFlags = ["--no-sparkplug", "--no-maglev", "--no-opt"];
 
 /**
  * To be called once by each long-lived process when it is ready: writes the compile cache (else written only at a
  * clean exit), and a second later gives what loading left behind back to the kernel: full collections and
  * malloc_trim(3), 2 to 6 MB in about 15 ms.
  */
-export function settleAfterStart({ isIdle = () => true, keepsSmall = false }: Settling = {}): void {
+export function settleAfterStart({ isIdle = () => true, keepsSmall = false, interprets = false }: Settling = {}): void {
   setImmediate(flushCompileCache);
   const release = (): void => {
     if (!isIdle()) return void setTimeout(release, settleMs).unref();
@@ -32,6 +37,7 @@ export function settleAfterStart({ isIdle = () => true, keepsSmall = false }: Se
   const settle = (): void => {
     // Not on the command line: see `collector`; and not before the cache is written, which is good for one set of flags.
     if (keepsSmall) setFlagsFromString("--optimize-for-size");
+    if (interprets) for (const flag of compilerFlags) setFlagsFromString(flag);
     release();
   };
   setTimeout(settle, settleMs).unref();
